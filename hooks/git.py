@@ -1,0 +1,122 @@
+"""The one door to git: every call goes through here, with a clean environment and hostile configuration switched off.
+
+Output is bytes (paths and messages need not be UTF-8); `text` decodes with surrogateescape, so every path survives the
+way there and back. Nothing here imports more than the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from git_hone.learner.errors import GitError
+
+SAFE = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "diff.external=", "-c", "core.hooksPath=/dev/null",
+        "-c", "diff.renameLimit=400", "-c", "log.showSignature=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
+        "-c", "color.ui=false", "--no-replace-objects", "--literal-pathspecs")  # fmt: skip
+KEPT = {"GIT_SSL_CAINFO", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_EXEC_PATH", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL",
+        "GIT_CEILING_DIRECTORIES"}  # fmt: skip
+
+
+def clean_env(**extra: str) -> dict[str, str]:
+    """The environment for a git child: no GIT_DIR, GIT_INDEX_FILE and the like, which git exports to hooks and which
+    would point the call at another repository; no prompts, no lazy fetches, messages in English."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in KEPT}
+    return env | {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C",
+                  "GIT_HONE_OFF": "1"} | extra  # fmt: skip
+
+
+def run(
+    args: Sequence[str | bytes], cwd: Path, *, stdin: bytes | None = None, ok: Iterable[int] = (0,), **env: str
+) -> bytes:
+    """stdout of `git ARGS` in `cwd`. Raises GitError, with git's words, when the exit code is not in `ok`."""
+    try:
+        done = subprocess.run(
+            ["git", *SAFE, *args], cwd=cwd, input=stdin, capture_output=True, env=clean_env(**env), check=False
+        )
+    except FileNotFoundError as error:
+        missing = "git is not on the PATH" if cwd.is_dir() else f"{cwd}: no such folder"
+        raise GitError(missing, tip="install git, or run this from inside a repository") from error
+    if done.returncode not in ok:
+        words = text(done.stderr).strip().removeprefix("fatal: ") or f"git {text(args[0])} ended with {done.returncode}"
+        raise GitError(words, done.returncode)
+    return done.stdout
+
+
+def attempt(args: Sequence[str | bytes], cwd: Path, *, stdin: bytes | None = None, **env: str) -> bytes | None:
+    """Like `run`, but None where git says no."""
+    try:
+        return run(args, cwd, stdin=stdin, **env)
+    except GitError:
+        return None
+
+
+def text(raw: str | bytes) -> str:
+    """Bytes from git as str, reversibly (`os.fsencode` gives the bytes back)."""
+    return raw if isinstance(raw, str) else raw.decode("utf-8", "surrogateescape")
+
+
+def line(args: Sequence[str | bytes], cwd: Path, **env: str) -> str | None:
+    """The one line that git answers, or None where it says no."""
+    out = attempt(args, cwd, **env)
+    return None if out is None else text(out).rstrip("\n")
+
+
+class CatFile:
+    """One long-lived `git cat-file --batch`: contents of objects by name, None for a missing one. Use as a context."""
+
+    def __init__(self, cwd: Path) -> None:
+        self._process = subprocess.Popen(
+            ["git", *SAFE, "cat-file", "--batch"],
+            cwd=cwd,
+            env=clean_env(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> CatFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._process.wait()
+
+    def typed(self, name: str) -> tuple[str, bytes] | None:
+        """(type, contents) of the object that `name` means, or None."""
+        if "\n" in name:
+            return None
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None  # noqa: S101 - both are PIPE above
+        stdin.write(os.fsencode(name) + b"\n")
+        stdin.flush()
+        head = stdout.readline().rstrip(b"\n")
+        words = head.rsplit(b" ", 2)
+        if len(words) != 3 or not words[2].isdigit():
+            return None  # "NAME missing", "NAME ambiguous", or the process ended on a damaged object
+        body = stdout.read(int(words[2]))
+        stdout.read(1)
+        return words[1].decode(), body
+
+    def blob(self, name: str) -> bytes | None:
+        found = self.typed(name)
+        return found[1] if found and found[0] == "blob" else None
+
+
+@contextmanager
+def cat_file(cwd: Path) -> Iterator[CatFile]:
+    """A `CatFile` that is closed at the end."""
+    with CatFile(cwd) as process:
+        yield process

@@ -1,0 +1,85 @@
+"""Where things are: the git folders of a working tree, our folder in the common git dir, and `.agent/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from git_hone.hooks import git
+from git_hone.learner.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Place:
+    """One working tree (or bare repository).
+
+    common: the common git dir, shared by linked worktrees. git_dir: this worktree's own. top: the working tree, None when
+    bare. agent: the `.agent` folder, always that of the main worktree (in a bare repository, inside the git dir).
+    hone: `<common>/hone`: inbox, state, lock, log.
+    """
+
+    common: Path
+    git_dir: Path
+    top: Path | None
+    agent: Path
+
+    @property
+    def hone(self) -> Path:
+        return self.common / "hone"
+
+    @property
+    def inbox(self) -> Path:
+        return self.hone / "inbox"
+
+    @property
+    def data(self) -> Path:
+        return self.agent / "data"
+
+    @property
+    def cwd(self) -> Path:
+        """Where git may be called: the working tree, or the git dir of a bare repository."""
+        return self.top or self.git_dir
+
+
+def find(cwd: Path) -> Place:
+    """The place that `cwd` lies in. Raises UsageError outside a repository, and passes git's refusal on
+    (a repository owned by somebody else) with its remedy."""
+    out = git.attempt(
+        [
+            "rev-parse",
+            "--path-format=absolute",
+            "--git-common-dir",
+            "--git-dir",
+            "--is-bare-repository",
+            "--is-inside-work-tree",
+        ],
+        cwd,
+    )
+    if out is None:
+        try:
+            git.run(["rev-parse", "--git-dir"], cwd)
+        except git.GitError as error:
+            if "not a git repository" in error.message:
+                raise UsageError(
+                    f"{cwd}: not inside a git repository", tip="run this in a repository, or `git init` first"
+                ) from error
+            raise
+        raise UsageError(f"{cwd}: this git is too old for git-hone", tip="git 2.31 or newer is needed")
+    common, git_dir, bare, inside = git.text(out).splitlines()
+    common_dir, own = Path(common), Path(git_dir)
+    top = git.line(["rev-parse", "--path-format=absolute", "--show-toplevel"], cwd) if inside == "true" else None
+    if top is None and bare == "false" and own.name == ".git":
+        top = str(own.parent)  # called from inside .git
+    return Place(common_dir, own, Path(top) if top else None, _agent(common_dir, cwd))
+
+
+def _agent(common: Path, cwd: Path) -> Path:
+    first = git.attempt(["worktree", "list", "--porcelain"], cwd)
+    block = git.text(first or b"").split("\n\n", 1)[0].splitlines()
+    if "bare" in block or not block:
+        return common / ".agent"
+    main = Path(block[0].removeprefix("worktree "))
+    if main.resolve() == common.resolve():  # a submodule's git dir: git lists the git dir itself
+        tree = git.line(["config", "--file", str(common / "config"), "core.worktree"], common)
+        return (common / tree).resolve() / ".agent" if tree else common / ".agent"
+    return main / ".agent"
