@@ -34,18 +34,16 @@ class Lazy(click.Group):
         command.context_settings = {**HELP, **command.context_settings}
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         from difflib import get_close_matches
 
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             close = get_close_matches(args[0], COMMANDS, 1)
-            if close:
-                error.message += f" Did you mean '{close[0]}'?"
-            raise
+            if not close:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean '{close[0]}'?", ctx) from error
 
 
 @click.group(cls=Lazy, context_settings=HELP)
@@ -97,7 +95,9 @@ def _colour() -> bool | None:
 def _our_fault() -> int:
     """An error nobody foresaw: keep the traceback in a file, say where it is."""
     base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "git-hone"
-    report = f"git-hone {version('git-hone')}, Python {sys.version.split()[0]}\n{' '.join(sys.argv[:2])}\n\n{traceback.format_exc()}"
+    report = (
+        f"git-hone {version('git-hone')}, Python {sys.version.split()[0]}\n{' '.join(sys.argv[:2])}\n\n{traceback.format_exc()}"
+    )
     try:
         base.mkdir(parents=True, exist_ok=True)
         path = base / f"crash-{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}.log"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -30,13 +30,11 @@ def clean_env(**extra: str) -> dict[str, str]:
                   "GIT_HONE_OFF": "1"} | extra  # fmt: skip
 
 
-def run(
-    args: Sequence[str | bytes], cwd: Path, *, stdin: bytes | None = None, ok: Iterable[int] = (0,), **env: str
-) -> bytes:
+def run(args: Sequence[str | bytes], cwd: Path, *, stdin: bytes | None = None, ok: Iterable[int] = (0,), **env: str) -> bytes:
     """stdout of `git ARGS` in `cwd`. Raises GitError, with git's words, when the exit code is not in `ok`."""
     try:
         done = subprocess.run(
-            ["git", *SAFE, *args], cwd=cwd, input=stdin, capture_output=True, env=clean_env(**env), check=False
+            ["git", *SAFE, *args], cwd=cwd, input=stdin, capture_output=True, env=clean_env(**(env or {})), check=False
         )
     except FileNotFoundError as error:
         missing = "git is not on the PATH" if cwd.is_dir() else f"{cwd}: no such folder"
@@ -47,10 +45,12 @@ def run(
     return done.stdout
 
 
-def attempt(args: Sequence[str | bytes], cwd: Path, *, stdin: bytes | None = None, **env: str) -> bytes | None:
+def attempt(
+    args: Sequence[str | bytes], cwd: Path, *, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+) -> bytes | None:
     """Like `run`, but None where git says no."""
     try:
-        return run(args, cwd, stdin=stdin, **env)
+        return run(args, cwd, stdin=stdin, env=env)
     except GitError:
         return None
 
@@ -60,9 +60,9 @@ def text(raw: str | bytes) -> str:
     return raw if isinstance(raw, str) else raw.decode("utf-8", "surrogateescape")
 
 
-def line(args: Sequence[str | bytes], cwd: Path, **env: str) -> str | None:
+def line(args: Sequence[str | bytes], cwd: Path, env: Mapping[str, str] | None = None) -> str | None:
     """The one line that git answers, or None where it says no."""
-    out = attempt(args, cwd, **env)
+    out = attempt(args, cwd, env=env)
     return None if out is None else text(out).rstrip("\n")
 
 
@@ -82,9 +82,7 @@ class CatFile:
     def __enter__(self) -> CatFile:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:

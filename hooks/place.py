@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from git_hone.hooks import git
-from git_hone.learner.errors import UsageError
+from git_hone.learner.errors import GitError, UsageError
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def find(cwd: Path) -> Place:
     if out is None:
         try:
             git.run(["rev-parse", "--git-dir"], cwd)
-        except git.GitError as error:
+        except GitError as error:
             if "not a git repository" in error.message:
                 raise UsageError(
                     f"{cwd}: not inside a git repository", tip="run this in a repository, or `git init` first"
