@@ -18,7 +18,8 @@ from git_hone.learner.errors import GitError
 SAFE = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "diff.external=", "-c", "core.hooksPath=/dev/null",
         "-c", "diff.renameLimit=400", "-c", "log.showSignature=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
         "-c", "color.ui=false", "--no-replace-objects", "--literal-pathspecs")  # fmt: skip
-KEPT = {"GIT_SSL_CAINFO", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_EXEC_PATH", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL",
+KEPT = {"GIT_SSL_CAINFO",
+        "GIT_SSH", "GIT_SSH_COMMAND", "GIT_EXEC_PATH", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL",
         "GIT_CEILING_DIRECTORIES"}  # fmt: skip
 
 
@@ -30,7 +31,14 @@ def clean_env(**extra: str) -> dict[str, str]:
                   "GIT_HONE_OFF": "1"} | extra  # fmt: skip
 
 
-def run(args: Sequence[str | bytes], cwd: Path, *, stdin: bytes | None = None, ok: Iterable[int] = (0,), **env: str) -> bytes:
+def run(
+    args: Sequence[str | bytes],
+    cwd: Path,
+    *,
+    stdin: bytes | None = None,
+    ok: Iterable[int] = (0,),
+    env: Mapping[str, str] | None = None,
+) -> bytes:
     """stdout of `git ARGS` in `cwd`. Raises GitError, with git's words, when the exit code is not in `ok`."""
     try:
         done = subprocess.run(
