@@ -1,0 +1,1 @@
+"""One module an agent: its payloads, field by field, turned into observations."""

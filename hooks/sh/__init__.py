@@ -1,0 +1,1 @@
+"""The shell scripts of the hot path, as package data."""

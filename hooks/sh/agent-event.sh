@@ -1,0 +1,89 @@
+# git-hone: one event of a coding agent, on standard input. Sourced with $h (this file's path) and $HONE_AGENT.
+# It files the payload, the blob of the file that the tool is about to touch or has touched, or, for a shell tool, a tree of
+# the work tree. It prints nothing and always exits 0. Nothing here is fsynced.
+hone_agent_event() {
+	hone=${h%/*}
+	[ -z "${GIT_HONE_OFF-}" ] && [ -d "$hone/inbox" ] || return 0
+	unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_COMMON_DIR GIT_PREFIX
+	LC_ALL=C p=$(cat) path= blob= tree= kind= root= gd=
+	case $p in
+	*'"PreToolUse"'* | *'"PostToolUse"'* | *'"PostToolUseFailure"'*) kind=tool ;;
+	esac
+	if [ "$kind" ]; then
+		rest=${p#*'"tool_name"'}
+		rest=${rest#*'"'}
+		case $rest in
+		Bash\"* | [!WEMN]*) kind=shell ;;
+		*)
+			case $p in
+			*'"file_path"'*) rest=${p#*'"file_path"'} ;;
+			*'"notebook_path"'*) rest=${p#*'"notebook_path"'} ;;
+			*) kind=shell ;;
+			esac
+			rest=${rest#*'"'}
+			path=${rest%%'"'*}
+			case $path in
+			*\\*) path= kind=shell ;; # an escaped name: the whole tree is surer than our unescaping
+			/*) ;;
+			*) path=$PWD/$path ;;
+			esac
+			;;
+		esac
+	fi
+	# the repository that owns the file (or the folder that we stand in)
+	d=$PWD
+	[ "$path" ] && d=${path%/*}
+	while [ "$d" ] && ! [ -e "$d/.git" ]; do
+		case $d in */*) d=${d%/*} ;; *) d= ;; esac
+	done
+	[ "$d" ] || d=${CLAUDE_PROJECT_DIR-}
+	root=$d gd=$d/.git
+	if [ -f "$gd" ]; then
+		IFS= read -r gd <"$gd" || :
+		gd=${gd#gitdir: }
+		case $gd in /*) ;; *) gd=$root/$gd ;; esac
+		common=$gd
+		if [ -f "$gd/commondir" ]; then
+			IFS= read -r common <"$gd/commondir" || :
+			case $common in /*) ;; *) common=$gd/$common ;; esac
+		fi
+	else
+		common=$gd
+	fi
+	if [ -d "$common/hone/inbox" ]; then hone=$common/hone; elif [ "$kind" ]; then return 0; fi
+	case $kind in
+	tool)
+		if [ -L "$path" ]; then blob=link; elif [ -f "$path" ]; then blob=$(cd "$root" && git hash-object -w -- "$path"); else blob=none; fi
+		;;
+	shell)
+		index=$gd/hone-index
+		[ -f "$index" ] || { [ -f "$gd/index" ] && cp "$gd/index" "$index"; }
+		if ! hone_tree; then # another snapshot is being taken: work on a copy
+			cp "$index" "$index.$$" && index=$index.$$ && hone_tree
+			rm -f "$gd/hone-index.$$"
+		fi
+		;;
+	esac
+	n=0
+	umask 077
+	set -C
+	until {
+		printf '%%hone 1 agent %s\nroot=%s\ngit=%s\npath=%s\nblob=%s\ntree=%s\n%%payload\n%s\n%%end\n' \
+			"$HONE_AGENT" "$root" "$gd" "$path" "$blob" "$tree" "$p"
+	} >"$hone/inbox/$$-$n.ev"; do
+		n=$((n + 1))
+		[ "$n" -lt 9 ] || break
+	done
+	set +C
+	case $p in *'"Stop"'* | *'"SessionEnd"'*) ;; *) return 0 ;; esac
+	pid=
+	[ -f "$hone/worker.pid" ] && IFS= read -r pid <"$hone/worker.pid" || :
+	[ -n "$pid" ] && kill -0 "$pid" && return 0
+	GIT_HONE_OFF=1 @PYTHON@ -I -m git_hone.hooks.worker "$hone" </dev/null >/dev/null 2>&1 &
+}
+hone_tree() { # the work tree as a tree object, by a private index that keeps the stat cache
+	GIT_INDEX_FILE=$index git -C "$root" -c core.fsmonitor=false -c core.safecrlf=false -c advice.addEmbeddedRepo=false \
+		add -A --ignore-errors . || [ -f "$index" ] && ! [ -f "$index.lock" ] || return 1
+	tree=$(GIT_INDEX_FILE=$index git -C "$root" write-tree)
+}
+hone_agent_event 2>/dev/null || :
