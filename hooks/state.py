@@ -1,0 +1,143 @@
+"""What the drain remembers between two calls: a SQLite file in `<common git dir>/hone/state.db`.
+
+It is a working copy, not the record: what it holds came out of the inbox and the history, and the record (Parquet, notes)
+is written before it is committed. One transaction a drain: killed anywhere, the next drain does the same work again and
+writes the same records under the same ids.
+
+    meta     key -> JSON (the refs seen last, the events drained but not yet unlinked)
+    sessions (agent, session) -> JSON: model, current run
+    uses     an open tool call: what stood before it
+    runs     run id -> JSON, the row of the runs table as far as it is known
+    edits    edit number -> run id, path, tool, tool_use_id, kind: what an atom's upper bits mean
+    nodes    (path, blob) -> packed line map, with the time it was seen and whether a tool call left it
+    seen     (worktree, path) -> blob: the last state observed there
+    commits  commit -> JSON: files, change id, ...
+    atoms    change id -> edit -> packed line indexes: which atoms a change brought in
+    changes  change id -> JSON: the newest row of the changes table
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+_TABLES = """
+create table if not exists meta (key text primary key, value text);
+create table if not exists sessions (key text primary key, value text);
+create table if not exists uses (key text primary key, at real, value text);
+create table if not exists runs (id text primary key, value text);
+create table if not exists edits (no integer primary key, key text unique, run text, path text, at real, value text);
+create table if not exists nodes (path text, blob text, at real, written integer, map text, primary key (path, blob));
+create index if not exists nodes_blob on nodes (blob);
+create table if not exists seen (tree text, path text, blob text, at real, primary key (tree, path));
+create table if not exists commits (id text primary key, at real, value text);
+create table if not exists atoms (change text, edit integer, indexes text, primary key (change, edit));
+create index if not exists atoms_edit on atoms (edit);
+create table if not exists changes (id text primary key, commit_id text, state text, value text);
+create index if not exists changes_commit on changes (commit_id);
+"""
+
+
+class State:
+    """The open file; `commit` ends the drain's one transaction."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.db = _open(file)
+
+    def __enter__(self) -> State:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.db.close()
+
+    def commit(self) -> None:
+        self.db.commit()
+
+    def get(self, table: str, key: str) -> dict[str, Any] | None:
+        column = {"runs": "id", "commits": "id", "changes": "id"}.get(table, "key")
+        row = self.db.execute(f"select value from {table} where {column} = ?", (key,)).fetchone()  # noqa: S608 - names of ours
+        return json.loads(row[0]) if row else None
+
+    def put(self, table: str, key: str, value: dict[str, Any]) -> None:
+        column = {"runs": "id", "commits": "id", "changes": "id"}.get(table, "key")
+        self.db.execute(
+            f"insert into {table} ({column}, value) values (?, ?) on conflict ({column}) do update set value = excluded.value",  # noqa: S608
+            (key, dumps(value)),
+        )
+
+    def meta(self, key: str, default: Any = None) -> Any:
+        row = self.db.execute("select value from meta where key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else default
+
+    def set_meta(self, key: str, value: Any) -> None:
+        self.db.execute("insert or replace into meta values (?, ?)", (key, dumps(value)))
+
+    def node(self, path: str, blob: str) -> list[list[int]] | None:
+        row = self.db.execute("select map from nodes where path = ? and blob = ?", (path, blob)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put_node(self, path: str, blob: str, at: float, packed: list[list[int]], *, written: bool) -> None:
+        self.db.execute(
+            "insert into nodes values (?, ?, ?, ?, ?) on conflict (path, blob) do update set at = max(at, excluded.at),"
+            " map = excluded.map, written = max(written, excluded.written)",
+            (path, blob, at, int(written), dumps(packed)),
+        )
+
+    def nodes(self, path: str) -> list[tuple[str, float, bool, list[list[int]]]]:
+        """(blob, at, written, map) of a path, newest first."""
+        rows = self.db.execute("select blob, at, written, map from nodes where path = ? order by at desc, rowid desc", (path,))
+        return [(blob, at, bool(written), json.loads(packed)) for blob, at, written, packed in rows]
+
+    def node_paths(self) -> set[str]:
+        return {row[0] for row in self.db.execute("select distinct path from nodes")}
+
+    def edit(self, key: str, run: str, path: str, at: float, value: dict[str, Any]) -> int:
+        """The number of an edit; the same key has the same number."""
+        self.db.execute(
+            "insert or ignore into edits (key, run, path, at, value) values (?, ?, ?, ?, ?)", (key, run, path, at, dumps(value))
+        )
+        return int(self.db.execute("select no from edits where key = ?", (key,)).fetchone()[0])
+
+    def edit_rows(self, numbers: Iterator[int] | set[int]) -> dict[int, tuple[str, dict[str, Any]]]:
+        """Edit number -> (run id, what is known of it)."""
+        found = {}
+        for no in numbers:
+            row = self.db.execute("select run, value from edits where no = ?", (no,)).fetchone()
+            if row:
+                found[no] = (row[0], json.loads(row[1]))
+        return found
+
+    def forget(self, table: str, key: str) -> None:
+        self.db.execute(f"delete from {table} where key = ?", (key,))  # noqa: S608 - names of ours
+
+
+def dumps(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    try:
+        return _ready(file)
+    except sqlite3.DatabaseError:
+        file.rename(file.with_name(f"state-damaged-{file.stat().st_mtime_ns}.db"))  # a cache: set it aside, begin anew
+        return _ready(file)
+
+
+def _ready(file: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(file, timeout=10, isolation_level="DEFERRED")
+    try:
+        db.execute("pragma synchronous = normal")
+        if db.execute("pragma user_version").fetchone()[0] not in (0, VERSION):
+            raise sqlite3.DatabaseError("another version")
+        db.executescript(_TABLES)
+        db.execute(f"pragma user_version = {VERSION}")
+        db.commit()
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db
