@@ -232,12 +232,8 @@ def _check(path: Path, data: dict[str, Any]) -> tuple[list[str], list[str]]:
     weights = data.get("rewardWeights")
     if not errors and weights and not any({**DEFAULTS["rewardWeights"], **weights}.values()):
         errors.append(f"{path}: rewardWeights: all weights are 0; at least one must be larger")
-    router = data.get("modelRouter")
-    if (
-        not errors
-        and router
-        and router.get("maxCostPerToken", 0) != router.get("max_cost_per_1k_usd", router.get("maxCostPerToken", 0))
-    ):
+    router = {} if errors else data.get("modelRouter", {})
+    if {"maxCostPerToken", "max_cost_per_1k_usd"} <= router.keys() and router["maxCostPerToken"] != router["max_cost_per_1k_usd"]:
         warnings.append(f"{path}: modelRouter.maxCostPerToken: ignored, max_cost_per_1k_usd is set too")
     return errors, warnings
 

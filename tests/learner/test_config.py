@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from git_hone.learner import config
@@ -170,6 +170,7 @@ JSON = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from([*config.DEFAULTS, "x"]), JSON, max_size=4))
 def test_any_json_is_loaded_or_refused_in_words(tmp_path_factory: pytest.TempPathFactory, data: dict[str, object]) -> None:
     path = tmp_path_factory.mktemp("c") / "learning-config.json"
