@@ -1,0 +1,94 @@
+"""Which change a commit carries.
+
+A change is the set of atoms (lines that tool calls wrote) that it brought in. When atoms of a known change turn up in a
+commit that does not descend from the change's own commit, the change has moved there: amend, rebase, squash, cherry-pick,
+soft reset, forge merge alike. git's own word (post-rewrite, CHERRY_PICK_HEAD) is the second witness and decides where
+atoms alone would not. Several changes in one commit become one, the eldest; the others are superseded by it. Where only
+part of a change turns up, the larger part keeps the id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Atoms = frozenset[int]
+Kind = Literal["commit", "amend", "rebase", "squash", "pick", "recommit", "import"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A change as recorded: its atoms, the commit that carries it, and whether a name still leads there."""
+
+    id: str
+    commit: str
+    atoms: Atoms
+    born: float
+    reachable: bool
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A commit that brings atoms in. linked: the commits it rewrites, by git's own word, and how (`rebase`, `amend`, `pick`)."""
+
+    commit: str
+    atoms: Atoms
+    linked: Mapping[str, Kind] = field(default_factory=dict)
+
+
+@dataclass
+class Verdict:
+    """What a commit is: the change it carries, what that change absorbs, and how it came here."""
+
+    change: str
+    kind: Kind
+    absorbs: list[str] = field(default_factory=list)
+    moved_from: str | None = None
+
+
+def identify(
+    arrivals: list[Arrival], known: Mapping[str, Known], descends: Callable[[str, str], bool], fresh: Callable[[str], str]
+) -> dict[str, Verdict]:
+    """Commit -> verdict. arrivals: parents first. descends(old, new): `old` is an ancestor of `new`. fresh(commit): the
+    id of a change that first appears there."""
+    choice: dict[str, tuple[tuple[bool, int, int], str]] = {}
+    own: dict[str, str] = {}
+    for order, arrival in enumerate(arrivals):
+        for change in known.values():
+            shared = len(change.atoms & arrival.atoms)
+            link = arrival.linked.get(change.commit)
+            if change.commit == arrival.commit:
+                own[arrival.commit] = change.id
+                continue
+            if not shared and link in (None, "pick"):
+                continue
+            if change.reachable and (descends(change.commit, arrival.commit) or shared * 2 < len(change.atoms)):
+                continue
+            rank = (link is not None, shared, order)
+            if change.id not in choice or rank > choice[change.id][0]:
+                choice[change.id] = (rank, arrival.commit)
+    verdicts: dict[str, Verdict] = {}
+    for arrival in arrivals:
+        came = [known[name] for name, (_, commit) in choice.items() if commit == arrival.commit]
+        came.sort(key=lambda change: (change.born, change.id))
+        mine = own.get(arrival.commit)
+        if mine is not None and not came:
+            verdicts[arrival.commit] = Verdict(mine, "commit")
+        elif mine is not None:
+            verdicts[arrival.commit] = Verdict(mine, "squash", [change.id for change in came])
+        elif not came:
+            if arrival.atoms:
+                verdicts[arrival.commit] = Verdict(fresh(arrival.commit), "commit")
+        else:
+            verdicts[arrival.commit] = Verdict(came[0].id, _kind(arrival, came), [c.id for c in came[1:]], came[0].commit)
+    return verdicts
+
+
+def _kind(arrival: Arrival, came: list[Known]) -> Kind:
+    if len(came) > 1:
+        return "squash"
+    link = arrival.linked.get(came[0].commit)
+    if link:
+        return link
+    return "pick" if came[0].reachable else "recommit"
