@@ -78,7 +78,7 @@ class Lines:
 class Measured:
     """What one tool measured of one tree: the columns of SIGNALS that a reward needs, with the same meaning of null.
 
-    `failed` and `passed_tests` are test ids, None when the report named none. Raises ValueError, naming the field, for a
+    `passed_tests` and `failed_tests` are test ids, None when the report named none. Raises ValueError, naming the field, for a
     negative count, more tests passed than there were, and a coverage outside 0..100.
     """
 
@@ -93,8 +93,8 @@ class Measured:
     coverage_pct: float | None = None
     command: str | None = None
     passed_tests: frozenset[str] | None = None
-    failed: frozenset[str] | None = None
-    skipped: frozenset[str] = frozenset()
+    failed_tests: frozenset[str] | None = None
+    skipped_tests: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -115,8 +115,8 @@ class Measured:
             **{name: row.get(name) for name in ROW_COLUMNS},
             tool=str(row.get("tool") or ""),
             passed_tests=_ids(details.get("passed")),
-            failed=_ids(details.get("failed")),
-            skipped=_ids(details.get("skipped")) or frozenset(),
+            failed_tests=_ids(details.get("failed")),
+            skipped_tests=_ids(details.get("skipped")) or frozenset(),
         )
 
     @property
@@ -141,7 +141,7 @@ class Measured:
         return max(self.errors or 0, 1) if self.passed is False else self.errors or 0
 
 
-ROW_COLUMNS: Final = ("kind", "passed", "errors", "tests_passed", "tests_failed", "tests_skipped", "tests_total", "coverage_pct",
+ROW_COLUMNS: Final = ("passed", "errors", "tests_passed", "tests_failed", "tests_skipped", "tests_total", "coverage_pct",
                       "command")  # fmt: skip
 
 
@@ -317,14 +317,14 @@ def _breaks(now: Measured, before: Measured) -> bool:
     test counts only when the same command ran (another command may have chosen other tests), and not while as many tests
     were skipped without being named. Without ids: more failures than before.
     """
-    if now.passed_tests is None or before.passed_tests is None or now.failed is None:
+    if now.passed_tests is None or before.passed_tests is None or now.failed_tests is None:
         return now.n_failed > before.n_failed
-    if before.passed_tests & now.failed:
+    if before.passed_tests & now.failed_tests:
         return True
-    whole = len(now.passed_tests) >= now.n_passed and len(now.failed) >= (now.tests_failed or 0)
+    whole = len(now.passed_tests) >= now.n_passed and len(now.failed_tests) >= (now.tests_failed or 0)
     same = now.command is None or before.command is None or now.command == before.command
-    gone = before.passed_tests - now.passed_tests - now.failed - now.skipped
-    unnamed = max(0, (now.tests_skipped or 0) - len(now.skipped))
+    gone = before.passed_tests - now.passed_tests - now.failed_tests - now.skipped_tests
+    unnamed = max(0, (now.tests_skipped or 0) - len(now.skipped_tests))
     return (same and len(gone) > unnamed) if whole else now.n_failed > before.n_failed
 
 
@@ -363,8 +363,8 @@ def _tests_term(evidence: Evidence, weight: float) -> Term | None:
 
 
 def _fresh_failures(now: Measured, before: Measured) -> int:
-    if now.failed is not None and before.failed is not None and len(now.failed) >= now.n_failed:
-        return len(now.failed - before.failed)
+    if now.failed_tests is not None and before.failed_tests is not None and len(now.failed_tests) >= now.n_failed:
+        return len(now.failed_tests - before.failed_tests)
     return max(0, now.n_failed - before.n_failed)
 
 
