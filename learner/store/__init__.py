@@ -118,17 +118,16 @@ class Store:
 
         table, instant = table_named(name), query.micros_of(since)
         clause, values = query.conditions(table, instant, where)
-        shape = query.newest_rows if newest else query.distinct_events
         for _ in range(100):
             with locks.reading(self.root):
                 found = query.segments_since(table, self._scan(table), instant, newest=newest)
                 self._known.save()
                 if not found:
                     return []
-                sql = f"SELECT * FROM ({shape(table, found)}) WHERE {clause}"  # noqa: S608 - names are ours, values parameters
+                sql, times = query.matching(table, found, clause, newest=newest)
                 try:
                     with query.open_engine(self.root) as engine:
-                        return query.fetch(engine, table, sql, values)
+                        return query.fetch(engine, table, sql, values * times)
                 except duckdb.IOException:
                     if all(segment.path.exists() for segment in found):
                         raise  # not a compactor on a file system without locks: a real fault
