@@ -76,8 +76,8 @@ class Store:
         try:
             found = {name: self._scan(table, afresh=number == 0) for number, (name, table) in enumerate(TABLES.items())}
             self._known.save()
-            engine = query.open_engine(self.root)
-            query.create_views(engine, found)
+            engine, base = query.open_engine(self.root)
+            query.create_views(engine, {name: query.reached(base, each) for name, each in found.items()})
         except BaseException:
             if handle is not None:
                 os.close(handle)
@@ -124,9 +124,10 @@ class Store:
                 self._known.save()
                 if not found:
                     return []
-                sql, times = query.matching(table, found, clause, newest=newest)
+                engine, base = query.open_engine(self.root)
+                sql, times = query.matching(table, query.reached(base, found), clause, newest=newest)
                 try:
-                    with query.open_engine(self.root) as engine:
+                    with engine:
                         return query.fetch(engine, table, sql, values * times)
                 except duckdb.IOException:
                     if all(segment.path.exists() for segment in found):

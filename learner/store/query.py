@@ -8,9 +8,11 @@ that a query asks for (DuckDB drops the others): over 1,000,000 rows a third of 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,32 +26,37 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY: Final = "400MB"
+PLAIN: Final = re.compile(r"[^*?\[\]\\\x00-\x1f\ud800-\udfff]+")
 EVERYTHING: Final = "true"
 ARROW_NAMES: Final = {"str": "string", "int": "int64", "float": "double", "bool": "bool", "ts": "timestamp[us, tz=UTC]",
                       "json": "string"}  # fmt: skip
 
 
-def open_engine(root: Path) -> duckdb.DuckDBPyConnection:
-    """DuckDB in memory: UTC, bounded memory, no extension fetched from the network, no file but the store's readable."""
+def open_engine(root: Path) -> tuple[duckdb.DuckDBPyConnection, Path]:
+    """DuckDB in memory, and the folder through which it reaches the store. UTC, bounded memory, no extension fetched from the
+    network, no file but the store's readable. Where `root` has letters that read_parquet takes for a pattern, or that are not
+    text, the folder is a link to it."""
     import duckdb
 
-    spill = tempfile.mkdtemp(prefix="git-hone-")  # DuckDB would spill into the current folder
-    engine = duckdb.connect(config={"memory_limit": MEMORY, "threads": _cpus(), "temp_directory": spill,
+    spill = Path(tempfile.mkdtemp(prefix="git-hone-"))  # DuckDB would spill into the current folder
+    base = root.absolute()
+    if not PLAIN.fullmatch(str(base)):
+        base = spill / "store"
+        base.symlink_to(root.absolute())
+    engine = duckdb.connect(config={"memory_limit": MEMORY, "threads": _cpus(), "temp_directory": str(spill),
                                     "autoinstall_known_extensions": False, "autoload_known_extensions": False})  # fmt: skip
     weakref.finalize(engine, _remove_folder, spill)
     engine.execute("SET TimeZone = 'UTC'")
-    folder = root.absolute() / "x"
-    allowed = ", ".join({_quoted(str(folder)[:-1]), _literal_path(folder)[:-2] + "'"})
-    engine.execute(f"SET allowed_directories = [{allowed}]")
+    engine.execute(f"SET allowed_directories = [{_quoted(f'{base}/')}]")
     engine.execute("SET enable_external_access = false")
-    return engine
+    return engine, base
 
 
 def _cpus() -> int:
     return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 
 
-def _remove_folder(path: str) -> None:
+def _remove_folder(path: Path) -> None:
     import shutil
 
     shutil.rmtree(path, ignore_errors=True)
@@ -59,9 +66,9 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _literal_path(path: Path) -> str:
-    """A path for read_parquet, which would take `*`, `?` and `[` for a pattern."""
-    return _quoted("".join(f"[{c}]" if c in "*?[" else c for c in str(path.absolute())))
+def reached(base: Path, segments: Iterable[Segment]) -> list[Segment]:
+    """The segments as the engine reaches them."""
+    return [replace(each, path=base.joinpath(*each.path.parts[-3:])) for each in segments]
 
 
 def create_views(engine: duckdb.DuckDBPyConnection, segments: Mapping[str, Sequence[Segment]]) -> None:
@@ -91,7 +98,7 @@ def _group_rows(table: Table, stored: Mapping[str, str], group: Sequence[Segment
             return f'"{name}"'
         return f'CAST("{name}" AS {DUCKDB[kind]}) AS "{name}"'
 
-    files = ", ".join(_literal_path(segment.path) for segment in group)
+    files = ", ".join(_quoted(str(segment.path)) for segment in group)
     chosen = ", ".join(column(name, kind) for name, kind in columns_of(table).items())
     return f"SELECT {chosen} FROM read_parquet([{files}], hive_partitioning = false)"  # noqa: S608 - paths are quoted
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from git_hone.learner.errors import DataError
 
 if TYPE_CHECKING:
+    import sqlite3
+
     import duckdb
 
     from git_hone.learner.store import Store
@@ -92,6 +93,8 @@ def export_sqlite(store: Store, target: Path) -> dict[str, int]:
     has one row of signals for each tree it led to that was measured: errors and failed tests summed over the tools.
     Raises DataError when the file cannot be written; one that stood there before then still stands.
     """
+    import sqlite3
+
     beside = target.with_name(f".tmp-{os.getpid()}-{target.name}")
     try:
         with store.connect() as engine, closing(sqlite3.connect(beside)) as base:
