@@ -1,0 +1,184 @@
+"""What worked here: means over the last runs, and one line for each agent, model, prompt variant or kind of task.
+
+DuckDB aggregates; only one row for each group comes back. Rewards are those of live changes: a change that was joined into
+another one must not count twice. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from git_hone.learner.intervals import share_mean_interval
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from git_hone.learner.store import Store
+
+By = Literal["agent", "model", "prompt_variant", "task_kind"]
+GROUPS: Final[tuple[By, ...]] = get_args(By)
+ENOUGH: Final = 5
+"""A mean of fewer values than this is not shown: it would be read as if it meant something."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean of `n` known values with its 95 % interval; all None when n < ENOUGH. `low` and `high` are for rewards only."""
+
+    n: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of_rewards(cls, n: int, mean: float | None, sd: float | None) -> Mean:
+        """From what DuckDB aggregates; rewards lie in 0..1."""
+        if n < ENOUGH or mean is None:
+            return cls(n)
+        low, high = share_mean_interval(n, min(1.0, max(0.0, mean)), sd or 0.0) or (None, None)
+        return cls(n, mean, low, high)
+
+    @classmethod
+    def of(cls, n: int, mean: float | None) -> Mean:
+        return cls(n, mean if n >= ENOUGH else None)
+
+
+@dataclass(frozen=True)
+class Recent:
+    """The last runs: how many there were, and their mean reward, tokens (in and out) and duration."""
+
+    runs: int
+    reward: Mean
+    tokens: Mean
+    duration_ms: Mean
+
+
+@dataclass(frozen=True)
+class Group:
+    """The live changes of one agent, model, prompt variant or kind of task; `name` None: not known.
+
+    kept_share: lines still the agent's, of the lines its runs wrote. runs_per_change: iterations a task took.
+    reverted_share: changes reverted and not landed again. None where nothing is known.
+    """
+
+    name: str | None
+    changes: int
+    reward: Mean
+    kept_share: float | None
+    runs_per_change: float | None
+    reverted_share: float
+
+
+def recent(store: Store, n: int = 100, since: datetime | None = None) -> Recent:
+    """Means over the `n` runs that started last. The reward of a run is the mean of those of its live changes."""
+    with store.connect() as engine:
+        return _recent(engine, n, since)
+
+
+def grouped(store: Store, by: By = "agent", since: datetime | None = None) -> list[Group]:
+    """One `Group` for each value of `by` among the live AI changes committed since then, the one with most changes first."""
+    with store.connect() as engine:
+        return _grouped(engine, by, since)
+
+
+def both(store: Store, by: By = "agent", n: int = 100, since: datetime | None = None) -> tuple[Recent, list[Group]]:
+    """`recent` and `grouped` over one connection."""
+    with store.connect() as engine:
+        return _recent(engine, n, since), _grouped(engine, by, since)
+
+
+LAST: Final = """
+SELECT run_id, CASE WHEN tokens_in IS NULL AND tokens_out IS NULL THEN NULL
+                    ELSE coalesce(tokens_in, 0) + coalesce(tokens_out, 0) END AS tokens, duration_ms
+  FROM runs WHERE $since IS NULL OR started_at >= $since ORDER BY started_at DESC NULLS LAST, run_id DESC LIMIT $n
+"""
+CREDIT: Final = """
+SELECT run_id, avg(reward) AS reward
+  FROM (SELECT unnest(run_ids) AS run_id, reward FROM changes
+         WHERE state = 'live' AND reward IS NOT NULL AND list_has_any(run_ids, $runs::VARCHAR[]))
+ WHERE list_contains($runs::VARCHAR[], run_id) GROUP BY run_id
+"""
+
+
+def _recent(engine: duckdb.DuckDBPyConnection, n: int, since: datetime | None) -> Recent:
+    runs = engine.execute(LAST, {"since": since, "n": n}).fetchall()
+    ids = [row[0] for row in runs]
+    rewards = [row[1] for row in engine.execute(CREDIT, {"runs": ids}).fetchall()] if ids else []
+    known = [float(reward) for reward in rewards]
+    mean = _mean(known)
+    sd = None if mean is None or len(known) < 2 else (sum((v - mean) ** 2 for v in known) / (len(known) - 1)) ** 0.5
+    tokens, durations = ([float(row[i]) for row in runs if row[i] is not None] for i in (1, 2))
+    return Recent(
+        len(runs),
+        Mean.of_rewards(len(known), mean, sd),
+        Mean.of(len(tokens), _mean(tokens)),
+        Mean.of(len(durations), _mean(durations)),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _grouped(engine: duckdb.DuckDBPyConnection, by: By, since: datetime | None) -> list[Group]:
+    if by not in GROUPS:
+        raise ValueError(f"by: one of {', '.join(GROUPS)}, not {by!r}")
+    sql = f"""
+    WITH reverted AS (
+      SELECT change_id FROM outcomes WHERE kind IN ('reverted', 'relanded') GROUP BY change_id
+      HAVING count(*) FILTER (kind = 'reverted') > 0 AND (
+        max("at") FILTER (kind = 'reverted') > coalesce(max("at") FILTER (kind = 'relanded'), '-infinity'::TIMESTAMPTZ)
+        OR (max("at") FILTER (kind = 'reverted') = max("at") FILTER (kind = 'relanded')
+            AND count(*) FILTER (kind = 'reverted') > count(*) FILTER (kind = 'relanded')))
+    )
+    SELECT c.{by}, count(*), count(c.reward), avg(c.reward), stddev_samp(c.reward),
+           sum(least(c.lines_ai, c.lines_written)) FILTER (c.lines_written > 0)
+             / nullif(sum(c.lines_written) FILTER (c.lines_written > 0 AND c.lines_ai IS NOT NULL), 0),
+           avg(nullif(len(c.run_ids), 0)), count(r.change_id) / count(*)
+      FROM changes c LEFT JOIN reverted r USING (change_id)
+     WHERE c.state = 'live' AND {IS_AI} AND ($since IS NULL OR c.committed_at >= $since)
+     GROUP BY 1 ORDER BY 2 DESC, 1
+    """  # noqa: S608 - `by` is one of four names
+    rows: list[tuple[Any, ...]] = engine.execute(sql, {"since": since}).fetchall()
+    return [
+        Group(name, changes, Mean.of_rewards(n, mean, sd), kept, runs, reverted)
+        for name, changes, n, mean, sd, kept, runs, reverted in rows
+    ]
+
+
+IS_AI: Final = "(c.agent IS NOT NULL OR c.lines_ai > 0 OR len(c.run_ids) > 0)"
+"""A change with an agent's hand in it; changes by people alone may be on record too."""
+
+
+def newest_changes(store: Store, n: int, agent: str | None = None) -> list[dict[str, Any]]:
+    """The `n` live AI changes committed last, newest first, with the names of their outcomes in the order they happened
+    (each once, "committed" left out: a live change was)."""
+    columns = (
+        "change_id",
+        "commit",
+        "committed_at",
+        "branch",
+        "agent",
+        "model",
+        "lines_ai",
+        "lines_human",
+        "lines_unknown",
+        "reward",
+    )
+    sql = f"""
+    SELECT {", ".join(f'c."{name}"' for name in columns)} FROM changes c
+     WHERE c.state = 'live' AND {IS_AI} AND ($agent IS NULL OR c.agent = $agent)
+     ORDER BY c.committed_at DESC NULLS LAST, c.recorded_at DESC, c.change_id LIMIT $n
+    """  # noqa: S608 - our names
+    happened = """
+    SELECT change_id, list(kind ORDER BY first) FROM (
+      SELECT change_id, kind, min("at") AS first FROM outcomes
+       WHERE list_contains($ids::VARCHAR[], change_id) AND kind <> 'committed' GROUP BY ALL) GROUP BY 1
+    """
+    with store.connect() as engine:
+        rows = engine.execute(sql, {"agent": agent, "n": n}).fetchall()
+        outcomes = dict(engine.execute(happened, {"ids": [row[0] for row in rows]}).fetchall())
+    return [dict(zip(columns, row, strict=True)) | {"outcomes": outcomes.get(row[0], [])} for row in rows]
