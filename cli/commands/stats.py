@@ -1,0 +1,102 @@
+"""`git hone stats`: what worked here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+
+from git_hone.cli import table
+from git_hone.hooks import place
+from git_hone.learner import stats
+from git_hone.learner.store import Store
+
+RIGHT = ("changes", "reward", "95 %", "kept", "runs/change", "reverted")
+
+
+@click.command("stats")
+@click.option("--by", type=click.Choice(stats.GROUPS), default="agent", show_default=True, help="One line for each of these.")
+@click.option("--last", "n", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Means over N runs.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Only from this day on (UTC).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def command(by: stats.By, n: int, since: datetime | None, as_json: bool) -> None:
+    """What worked here: means over the last runs, and one line for each agent (or model, ...).
+
+    Rewards lie in 0..1; a mean of fewer than five known ones is not shown. kept: lines still the agent's of the lines its
+    runs wrote.
+
+    \b
+    Example:
+      git hone stats --by model
+    """
+    start = since and since.replace(tzinfo=timezone.utc)
+    store = Store(place.find(Path.cwd()).data)
+    recent, groups = stats.both(store, by, n, start)
+    if as_json:
+        click.echo(json.dumps(_object(by, recent, groups)))
+    elif not recent.runs and not groups:
+        click.echo(
+            "nothing recorded yet\n  next: commit something with an agent, then look again; `git hone status` says what is wired"
+        )
+    else:
+        click.echo(_words(by, recent, groups))
+    for damage in store.damaged:
+        click.echo(f"git-hone: {damage.path}: {damage.reason} ({damage.action})", err=True)
+
+
+def _object(by: str, recent: stats.Recent, groups: list[stats.Group]) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "by": by,
+        "recent": {"runs": recent.runs, "reward": asdict(recent.reward), "tokens": _mean(recent.tokens),
+                   "duration_ms": _mean(recent.duration_ms)},
+        "groups": [{by: group.name} | {key: value for key, value in asdict(group).items() if key != "name"} for group in groups],
+    }  # fmt: skip
+
+
+def _mean(mean: stats.Mean) -> dict[str, Any]:
+    return {"n": mean.n, "value": mean.value}
+
+
+def _words(by: str, recent: stats.Recent, groups: list[stats.Group]) -> str:
+    seconds = recent.duration_ms.value
+    head = (
+        f"last {recent.runs:,} runs: reward {_reward(recent.reward)}{_interval(recent.reward, ' [{}]')}, "
+        f"tokens {_known(recent.tokens, 0)}, "
+        f"duration {_known(recent.duration_ms, 0) if seconds is None else f'{seconds / 1000:,.1f} s'}"
+    )
+    if not groups:
+        return head
+    rows = [
+        (
+            group.name or "(not known)",
+            f"{group.changes:,}",
+            _reward(group.reward),
+            _interval(group.reward, "{}"),
+            table.percent(group.kept_share),
+            table.number(group.runs_per_change, 1),
+            table.percent(group.reverted_share),
+        )
+        for group in groups
+    ]
+    name = by.replace("_", " ")
+    return f"{head}\n\n{table.render([name, *RIGHT], rows, right=RIGHT, width=table.line_width())}"
+
+
+def _reward(mean: stats.Mean) -> str:
+    return _known(mean, 2)
+
+
+def _known(mean: stats.Mean, digits: int) -> str:
+    """The mean, or why there is none."""
+    if mean.value is not None:
+        return table.number(mean.value, digits)
+    return f"too few ({mean.n})" if mean.n else "not known"
+
+
+def _interval(mean: stats.Mean, form: str) -> str:
+    return "" if mean.low is None else form.format(f"{mean.low:.2f} to {mean.high:.2f}")
