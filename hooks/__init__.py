@@ -1,1 +1,18 @@
 """Observe: turns what happens (a git event, an agent's event, a tool's report) into records. Decides nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from git_hone.hooks.capture import Run, run
+
+__all__ = ["Run", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from git_hone.hooks import capture
+
+        return getattr(capture, name)
+    raise AttributeError(name)

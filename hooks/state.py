@@ -14,6 +14,7 @@ writes the same records under the same ids.
     commits  commit -> JSON: files, change id, ...
     atoms    change id -> edit -> packed line indexes: which atoms a change brought in
     changes  change id -> JSON: the newest row of the changes table
+    signals, outcomes  rows of those tables that a reward may need again
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ create table if not exists atoms (change text, edit integer, indexes text, prima
 create index if not exists atoms_edit on atoms (edit);
 create table if not exists changes (id text primary key, commit_id text, state text, value text);
 create index if not exists changes_commit on changes (commit_id);
+create table if not exists signals (tree text, kind text, tool text, value text, primary key (tree, kind, tool));
+create table if not exists outcomes (id text primary key, change text, value text);
+create index if not exists outcomes_change on outcomes (change);
 """
 
 
@@ -62,6 +66,21 @@ class State:
         column = {"runs": "id", "commits": "id", "changes": "id"}.get(table, "key")
         row = self.db.execute(f"select value from {table} where {column} = ?", (key,)).fetchone()  # noqa: S608 - names of ours
         return json.loads(row[0]) if row else None
+
+    def signals(self, tree: str | None) -> list[dict[str, Any]]:
+        return [json.loads(row[0]) for row in self.db.execute("select value from signals where tree = ?", (tree,))]
+
+    def outcomes(self, change: str) -> list[dict[str, Any]]:
+        return [json.loads(row[0]) for row in self.db.execute("select value from outcomes where change = ?", (change,))]
+
+    def changes(self, where: str, *values: str) -> list[dict[str, Any]]:
+        """The newest rows of the changes that fit `where` (columns id, commit_id, state)."""
+        return [json.loads(row[0]) for row in self.db.execute(f"select value from changes where {where}", values)]  # noqa: S608
+
+    def put_change(self, row: dict[str, Any]) -> None:
+        self.db.execute(
+            "insert or replace into changes values (?, ?, ?, ?)", (row["change_id"], row["commit"], row["state"], dumps(row))
+        )
 
     def put(self, table: str, key: str, value: dict[str, Any]) -> None:
         column = {"runs": "id", "commits": "id", "changes": "id"}.get(table, "key")

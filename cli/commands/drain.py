@@ -1,0 +1,32 @@
+"""`git hone drain`: make all pending work visible now."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
+def command(as_json: bool) -> None:
+    """Make all pending work visible now.
+
+    A background worker does this after each commit; scripts that want to be sure call it themselves.
+
+    \b
+    Example:
+      git commit -qm "a change" && git hone drain && git hone show --json
+    """
+    from git_hone.hooks.drain import drain
+    from git_hone.hooks.place import find
+
+    done = drain(find(Path.cwd()))
+    if as_json:
+        click.echo(json.dumps({"version": 1, **asdict(done)}))
+    elif done.busy:
+        click.echo("another drain is still at work; try again", err=True)
+    if done.unreadable:
+        click.echo(f"{done.unreadable} event(s) could not be read; `git hone status` says why", err=True)

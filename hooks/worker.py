@@ -1,0 +1,84 @@
+"""The detached worker: started by a hook, drains the inbox until it is empty, and ends. Idle means no process at all.
+
+`python -I -m git_hone.hooks.worker <common git dir>/hone`. Its pid stands in `worker.pid` while it will look at the inbox
+once more; a hook that finds a living pid there starts no second one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from git_hone.hooks.drain import Drained, drain, sync
+from git_hone.hooks.inbox import pending
+from git_hone.hooks.place import Place, find
+
+GATHER_S = 0.05
+"""How long to wait for the events that come with the first one."""
+COMPACT_EVERY = 16
+
+
+def start(place: Place) -> None:
+    """Start a worker, detached, unless one is at work. Never raises: the next event or command drains as well."""
+    try:
+        pid = int((place.hone / "worker.pid").read_text())
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | {"GIT_HONE_OFF": "1"}
+        try:
+            subprocess.Popen(
+                [sys.executable, "-I", "-m", "git_hone.hooks.worker", str(place.hone)], env=env, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=True,
+            )  # fmt: skip
+        except OSError:
+            return
+
+
+def drain_now(place: Place) -> Drained:
+    """Drain in this process, waiting for a worker that is at it."""
+    return drain(place)
+
+
+def main(argv: list[str] | None = None) -> int:
+    hone = Path((argv or sys.argv[1:])[0])
+    os.nice(5)
+    for name in [key for key in os.environ if key.startswith("GIT_")]:
+        del os.environ[name]
+    os.environ["GIT_HONE_OFF"] = "1"
+    pid_file = hone / "worker.pid"
+    try:
+        place = find(hone.parent)
+        while True:
+            pid_file.write_text(f"{os.getpid()}\n")
+            time.sleep(GATHER_S)
+            done = drain(place, wait_s=60.0)
+            pid_file.unlink(missing_ok=True)
+            if done.busy or not pending(place.inbox):
+                break
+            if not done.events:  # what is left is still being written
+                time.sleep(1.0)
+        _tidy(place)
+        sync(place)
+    except Exception:  # the last line of defence of a background process: say it where `status` looks
+        pid_file.unlink(missing_ok=True)
+        log = hone / "worker.log"
+        log.write_text(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n{traceback.format_exc()}", "utf-8", "replace")
+        return 3
+    return 0
+
+
+def _tidy(place: Place) -> None:
+    """Compact now and then, so that the number of segments does not grow with history."""
+    from git_hone.learner.store import Store
+
+    store = Store(place.data)
+    if store.count_segments() >= COMPACT_EVERY:
+        store.compact(COMPACT_EVERY)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
