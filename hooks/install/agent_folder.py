@@ -1,0 +1,92 @@
+"""`.agent/`: what is shared through Git, with a `.gitignore` for what stays local. Nothing that stands is overwritten."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from git_hone.hooks.install.ledger import Ledger
+from git_hone.hooks.place import Place
+from git_hone.learner import config
+from git_hone.learner.errors import ConfigError, UsageError
+
+IGNORED: Final = """\
+# git-hone: local to this clone. Shared: the configuration, variants, tasks, the suite's manifest, the promotions.
+/data/
+/quarantine/
+/sft/
+/lora/
+/suite/*
+!/suite/manifest.json
+/train_*.py
+/Modelfile.*
+.*.tmp
+.tmp-*
+"""
+LOCAL: Final = ("data", "quarantine", "sft", "lora")
+CONFIG: Final = "learning-config.json"
+
+
+def preflight(place: Place) -> None:
+    """Raises UsageError when `.agent` leads elsewhere: records must never be written outside the repository."""
+    home = place.agent.parent.resolve()
+    if place.agent.is_symlink() and not place.agent.resolve().is_relative_to(home):
+        raise UsageError(f"{place.agent}: a symlink out of the repository", "replace it by a folder")
+    if place.agent.exists() and not place.agent.is_dir():
+        raise UsageError(f"{place.agent}: not a folder", "move it away, then run this again")
+
+
+def install(place: Place, ledger: Ledger) -> list[str]:
+    """Create what is missing; returns the names of the files created."""
+    ledger.make_folder(place.agent)
+    created = []
+    if not (place.agent / ".gitignore").exists():
+        ledger.write(place.agent / ".gitignore", IGNORED.encode())
+        created.append(".gitignore")
+    path = place.agent / CONFIG
+    if not path.exists():
+        with ledger.watching(path):
+            config.write_default(path)
+        created.append(CONFIG)
+    return created
+
+
+def missing(place: Place) -> list[str]:
+    """The files of ours that are not there."""
+    return [name for name in (".gitignore", CONFIG) if not (place.agent / name).exists()]
+
+
+def warnings(place: Place) -> list[str]:
+    """What the configuration's reader has to say: errors and warnings, one line each."""
+    try:
+        return list(config.load(place.agent / CONFIG).warnings)
+    except ConfigError as error:
+        return error.message.splitlines()
+
+
+def uninstall(place: Place, ledger: Ledger, purge: bool) -> list[str]:
+    """Take away what we created and nobody changed; the records only with `purge`. Returns words about what is kept."""
+    if purge:
+        for name in LOCAL:
+            _remove(place.agent / name)
+    kept = [str(place.agent / name) for name in LOCAL if _has_files(place.agent / name)]
+    told = [f"{path}: the records (`--purge` deletes them)" for path in kept]
+    for name in (CONFIG, ".gitignore"):
+        path = place.agent / name
+        if kept and name == ".gitignore":
+            continue  # it keeps the records out of commits
+        if ledger.restore(path) == "changed" and path.exists():
+            told.append(f"{path}: changed since git-hone wrote it")
+    return told
+
+
+def _has_files(path: Path) -> bool:
+    return path.is_dir() and any(file.is_file() for file in path.rglob("*"))
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
