@@ -1,0 +1,102 @@
+"""The project's chores. `nox` runs what CI runs; `nox -l` lists the rest.
+
+nox -s tests                        this interpreter
+nox -s tests -- -k store -x         arguments for pytest
+nox -s matrix                       each interpreter that is installed
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "docs", "tests"]
+
+ROOT = Path(__file__).parent
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+FOLDERS = ("hooks", "learner", "ci", "cli")
+# the tools whose verdict changes with their version are pinned
+RUFF, MYPY = "ruff==0.17.5", "mypy==2.4.1"
+TESTS = ("pytest>=9", "pytest-cov>=7", "hypothesis>=6.100", "setuptools>=80")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff, its formatter, and the direction of the imports."""
+    session.install(RUFF, "import-linter>=2.5")
+    session.install("--no-deps", "--force-reinstall", str(wheel(session)))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict, over a view of the folders that is laid out as it is installed."""
+    session.install(MYPY, "types-jsonschema", *nox.project.load_toml("pyproject.toml")["project"]["dependencies"])
+    view = ROOT / "build" / "types" / "git_hone"
+    view.mkdir(parents=True, exist_ok=True)
+    for name in FOLDERS:
+        if not (view / name).is_symlink():
+            (view / name).symlink_to(Path("../../..") / name)
+    session.run("mypy", "-p", "git_hone")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Examples in docstrings run, generated pages are up to date, each command is documented."""
+    install(session, *TESTS)
+    session.run("pytest", "tests/test_docs.py", "tests/test_doctests.py", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests, against the built wheel, with branch coverage."""
+    check(session)
+
+
+@nox.session(python=PYTHONS, default=False)
+def matrix(session: nox.Session) -> None:
+    """The tests under each Python; one that is not installed is skipped."""
+    check(session)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """The benchmarks, as ratios; writes docs/benchmarks.md."""
+    install(session)
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """The demonstration, as a user would see it after `pip install`."""
+    install(session)
+    session.run("git-hone", "demo", *session.posargs)
+
+
+def check(session: nox.Session) -> None:
+    install(session, *TESTS)
+    cover = () if session.posargs else ("--cov", "--cov-report=term:skip-covered")
+    session.run("pytest", *cover, *session.posargs)
+
+
+def install(session: nox.Session, *more: str) -> None:
+    """The wheel, its dependencies and `more`. The version does not change between two builds, so the wheel goes in by force."""
+    built = str(wheel(session))
+    session.install(built, *more)
+    session.install("--no-deps", "--force-reinstall", built)
+
+
+def wheel(session: nox.Session) -> Path:
+    """Build the wheel from a copy: setuptools keeps files in `build/` that the sources have lost."""
+    copy, out = Path(session.create_tmp()) / "source", Path(session.create_tmp()) / "wheel"
+    for folder in (copy, out):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist"))
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(out), str(copy), silent=True)
+    return next(out.glob("*.whl"))
