@@ -20,7 +20,7 @@ from git_hone.learner.store import compact as _compact
 from git_hone.learner.store import locks, quarantine, query, segments
 from git_hone.learner.store.columns import encode_rows, month_of, table_named
 from git_hone.learner.store.compact import Compaction
-from git_hone.learner.store.reading import Damage, Segment, Verified, scan
+from git_hone.learner.store.reading import Damage, Segment, Verified, living, scan
 from git_hone.learner.store.sqlite import export_sqlite
 from git_hone.learner.tables import TABLES, Table
 
@@ -88,7 +88,7 @@ class Store:
 
     def compact(self, min_files: int = 16) -> Compaction:
         """Merge the segments of each month that has at least `min_files`; see `git_hone.learner.store.compact`."""
-        return _compact.compact(self.root, min_files)
+        return _compact.compact(self.root, self._known, min_files)
 
     def check(self, repair: bool = False) -> list[Damage]:
         """Hash every segment and say what is wrong; with `repair`, set it aside in `quarantine/` beside the store."""
@@ -96,9 +96,9 @@ class Store:
         return self.damaged
 
     def count_segments(self, table: str | None = None) -> int:
-        """How many readable segments there are, of one table or of all."""
+        """How many readable segments there are, of one table or of all, without those that a merged one replaces."""
         wanted = [table_named(table)] if table else list(TABLES.values())
-        total = sum(len(self._scan(each, afresh=number == 0)) for number, each in enumerate(wanted))
+        total = sum(len(living(self._scan(each, afresh=number == 0))) for number, each in enumerate(wanted))
         self._known.save()
         return total
 

@@ -3,7 +3,7 @@
 The merged segment is durable before the first old one goes, and names those it replaces; a compactor that dies in between
 leaves rows twice on disk, never twice in a reader's answer, and the next one clears up. Only rows with the same record_id are
 dropped: older events of a key are history and stay. A segment whose bytes no longer match its name is left out, so that
-damage is never copied under a fresh name.
+damage is never copied under a fresh name; and an old segment goes only when its record ids were found in the new one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from git_hone.learner.store.columns import arrow_schema
 from git_hone.learner.store.locks import COMPACT, READERS, alone
-from git_hone.learner.store.reading import ABANDONED_S, Segment, Verified, scan
+from git_hone.learner.store.reading import ABANDONED_S, Segment, Verified, living, scan
 from git_hone.learner.store.segments import TMP, digest, metadata, months, serialise, sync_folder, write
 from git_hone.learner.tables import TABLES, Table
 
@@ -36,21 +36,22 @@ class Compaction:
     kept: int = 0
 
 
-def compact(root: Path, min_files: int = 16) -> Compaction:
-    """Merge each month with `min_files` segments or more. Waits for a compactor that is at work already."""
+def compact(root: Path, verified: Verified, min_files: int = 16) -> Compaction:
+    """Merge each month with `min_files` segments or more. Waits for a compactor that is at work already. Raises DataError where
+    the store cannot be locked or written to; nothing is lost then."""
     if not root.is_dir():
         return Compaction()
     merged = written = duplicates = removed = kept = 0
     with alone(root / COMPACT, wait=True):
-        verified = Verified(root)
         for table in TABLES.values():
-            for month, segments in _by_month(scan(root, table, verified)[0]).items():
+            for month, segments in _by_month(living(scan(root, table, verified)[0])).items():
                 for batch in batches(segments, min_files):
-                    n_dropped = _merge(root, table, month, batch)
-                    merged, written, duplicates = merged + len(batch), written + 1, duplicates + n_dropped
+                    n_in, n_dropped = _merge(root, table, month, batch)
+                    merged, written, duplicates = merged + n_in, written + bool(n_in), duplicates + n_dropped
             gone, stay = _remove_replaced(root, table, verified)
             removed, kept = removed + gone, kept + stay
             _sweep(root, table)
+        verified.save()
     return Compaction(merged, written, duplicates, removed, kept)
 
 
@@ -74,8 +75,8 @@ def batches(segments: Sequence[Segment], min_files: int) -> list[list[Segment]]:
     return [batch for batch in found if len(batch) > 1]
 
 
-def _merge(root: Path, table: Table, month: str, batch: Sequence[Segment]) -> int:
-    """Write the merged segment of a batch; returns the number of rows dropped as seen before."""
+def _merge(root: Path, table: Table, month: str, batch: Sequence[Segment]) -> tuple[int, int]:
+    """Write the merged segment of a batch; returns how many segments went in and how many rows were dropped as seen before."""
     import pyarrow as pa
 
     intact, parts = [], []
@@ -84,12 +85,14 @@ def _merge(root: Path, table: Table, month: str, batch: Sequence[Segment]) -> in
         if digest(content) == segment.path.stem:
             intact.append(segment)
             parts.append(conform(table, content))
+    if len(intact) < 2:
+        return 0, 0
     together = pa.concat_tables(parts)
     rows = distinct_sorted(together)
     replaces = {each.path.name for each in intact}.union(*(_still_there(each) for each in intact))
     said = metadata(table, month, replaces)
     write(root, table, month, serialise(rows.replace_schema_metadata(said)))
-    return int(together.num_rows - rows.num_rows)
+    return len(intact), int(together.num_rows - rows.num_rows)
 
 
 def _still_there(segment: Segment) -> set[str]:
@@ -125,9 +128,16 @@ def distinct_sorted(rows: Any) -> Any:
 
 
 def _remove_replaced(root: Path, table: Table, verified: Verified) -> tuple[int, int]:
-    """Remove segments whose rows a living segment holds, if nobody is reading. Returns how many went and how many stay."""
+    """Remove segments whose rows a living segment holds, if nobody is reading. Returns how many went and how many stay.
+
+    That a segment says it replaces another is not enough: the rows are looked for in it first, as it stands on the disk.
+    """
     segments, _ = scan(root, table, verified)
-    old = [path for each in segments for name in each.replaces if (path := each.path.parent / name).exists()]
+    here, old = {each.path for each in segments}, set[Path]()
+    for each in segments:
+        claimed = {each.path.with_name(name) for name in each.replaces} & here - old - {each.path}
+        if claimed and each.path not in old:
+            old |= _contained(each.path, claimed)
     if not old:
         return 0, 0
     with alone(root / READERS, wait=False) as nobody_reads:
@@ -138,6 +148,21 @@ def _remove_replaced(root: Path, table: Table, verified: Verified) -> tuple[int,
         for folder in {path.parent for path in old}:
             sync_folder(folder)
     return len(old), 0
+
+
+def _contained(path: Path, others: Iterable[Path]) -> set[Path]:
+    """Those of the other segments whose record ids are all in the one at `path`."""
+    import pyarrow.compute as pc
+
+    ids = _record_ids(path)
+    return {other for other in others if pc.all(pc.is_in(_record_ids(other), ids), min_count=0).as_py()}
+
+
+def _record_ids(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.read_table(pa.BufferReader(path.read_bytes()), columns=["record_id"]).column(0).cast(pa.string()).combine_chunks()
 
 
 def _sweep(root: Path, table: Table) -> None:

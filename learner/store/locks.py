@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from git_hone.learner.errors import DataError
+
 READERS: Final = ".readers.lock"
 COMPACT: Final = ".compact.lock"
 
@@ -47,14 +49,21 @@ def reading(root: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a lock file alone. Yields False, at once, when another has it and `wait` is false."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    """Hold a lock file alone. Yields False, at once, when another has it and `wait` is false. Raises DataError where there are
+    no locks."""
+    handle, mine = -1, True
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        mine = False
+    except OSError as error:
+        if handle >= 0:
+            os.close(handle)
+        raise DataError(
+            f"{path}: cannot be locked ({error.strerror})", tip="the store must lie on a disk of this machine"
+        ) from error
+    try:
+        yield mine
     finally:
         os.close(handle)

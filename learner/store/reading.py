@@ -127,8 +127,8 @@ def listing(root: Path, table: Table, since: str = "") -> Iterator[tuple[str, Pa
 
 
 def scan(root: Path, table: Table, verified: Verified, *, trust: bool = True) -> tuple[list[Segment], list[Damage]]:
-    """The readable segments of a table, without those whose rows another one holds too, and the damaged files.
-    A file that vanishes meanwhile (a compactor put its rows elsewhere) means looking again."""
+    """The readable segments of a table, and the damaged files. A file that vanishes meanwhile (a compactor put its rows
+    elsewhere) means looking again."""
     for _ in range(100):
         try:
             paths = list(listing(root, table))
@@ -140,8 +140,15 @@ def scan(root: Path, table: Table, verified: Verified, *, trust: bool = True) ->
         raise FileNotFoundError(f"{root / table.name}: the segments keep changing")
     verified.forget_missing(table, (f"{table.name}/{path.parent.name}/{path.name}" for _, path in paths))
     segments = [each for each in found if isinstance(each, Segment)]
-    replaced = {(each.month, name) for each in segments for name in each.replaces}
-    return [s for s in segments if (s.month, s.path.name) not in replaced], [each for each in found if isinstance(each, Damage)]
+    return segments, [each for each in found if isinstance(each, Damage)]
+
+
+def living(segments: Iterable[Segment]) -> list[Segment]:
+    """The segments without those that another one says it replaces. Answers do not depend on it, as twins are dropped by
+    record_id: what a file claims can hide nothing."""
+    held = list(segments)
+    replaced = {each.path.with_name(name) for each in held for name in each.replaces}
+    return [each for each in held if each.path not in replaced]
 
 
 def examine(table: Table, month: str, path: Path) -> Segment | Damage:
@@ -182,7 +189,7 @@ def _examine_footer(table: Table, month: str, path: Path, content: bytes) -> Seg
         schema, n_rows = file.schema_arrow, file.metadata.num_rows
         said = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items() if k.startswith(b"git_hone.")}
         stored_version = int(said.get("git_hone.schema", "0"))
-        replaces = tuple(str(name) for name in json.loads(said.get("git_hone.replaces", "[]")))
+        replaces = tuple(name for name in json.loads(said.get("git_hone.replaces", "[]")) if NAME.fullmatch(name))
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         return Damage(path, f"not a readable Parquet file ({str(error).splitlines()[0][:200]})")
     if stored_version > SCHEMA_VERSION:

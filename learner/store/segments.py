@@ -58,8 +58,8 @@ def months(root: Path, table: Table) -> Iterator[tuple[str, Path]]:
 
 
 def metadata(table: Table, month: str, replaces: Iterable[str] = ()) -> dict[str, str]:
-    """What a segment says of itself. `replaces`: names of segments whose rows it holds, so that readers need not open those
-    that a compactor had no time to remove."""
+    """What a segment says of itself. `replaces`: names of segments whose rows it holds, so that the next compactor can
+    remove those that this one could not."""
     said = {"git_hone.schema": str(SCHEMA_VERSION), "git_hone.version": own_version(), "git_hone.table": table.name,
             "git_hone.month": month}  # fmt: skip
     names = sorted(replaces)
