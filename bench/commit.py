@@ -1,0 +1,87 @@
+"""CPU that the hooks of `git hone init` add to `git commit`, as ratios of medians against a plain commit.
+
+    python -m bench.commit [--json] [--rounds 40] [--sessions 500]
+
+Four repositories with the same files take turns: plain; hooks, a person commits; hooks, an agent's edits are pending; and
+the same with SESSIONS old sessions in the record. Every round edits one file in each and times `git commit` alone. The
+worker is replaced by `true` meanwhile (see `bench.scratch`) and timed on its own afterwards, on one commit's events.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import scratch
+from git_hone.hooks.player import Player
+
+KINDS = ("plain", "human", "agent", "agent_old_sessions")
+
+
+def measure(rounds: int = 40, sessions: int = 500) -> dict[str, Any]:
+    """CPU milliseconds of a commit by kind, ratios to plain, and the worker's own CPU."""
+    with scratch.home() as (folder, env):
+        repos = {kind: scratch.repository(folder / kind, env) for kind in KINDS}
+        players = {}
+        for kind in KINDS[1:]:
+            scratch.install(repos[kind], env)
+            players[kind] = Player(repos[kind], folder, env)
+        scratch.old_sessions(players["agent_old_sessions"], sessions)
+        workers = {kind: worker_ms(players[kind], env) for kind in KINDS[2:]}
+        for repo in players.values():
+            scratch.still(repo.repo)
+        times: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        for k in range(rounds + 2):
+            for kind, repo in repos.items():
+                spent = one(repo, env, k, players[kind] if kind.startswith("agent") else None)
+                if k >= 2:  # the first two warm the caches
+                    times[kind].append(spent)
+    medians = {kind: scratch.middle(values) for kind, values in times.items()}
+    ratios = {f"ratio_{kind}": round(medians[kind]["median"] / medians["plain"]["median"], 3) for kind in KINDS[1:]}
+    return {
+        **ratios,
+        **{f"{kind}_ms": value for kind, value in medians.items()},
+        **{f"worker_{k}_ms": v for k, v in workers.items()},
+    }
+
+
+def one(repo: Path, env: Mapping[str, str], k: int, player: Player | None) -> float:
+    """One edit, by a person or through the agent's hooks, and its commit, of which the CPU is returned."""
+    path = f"src/m{k % 100}.py"
+    body = scratch.text(50_000 + k, 40)
+    if player is None:
+        (repo / path).write_text(body)
+    else:
+        player.prompt(f"change {path}")
+        player.write(path, body)
+    subprocess.run(["git", "add", "-A"], cwd=repo, env=env, check=True)
+    return scratch.cpu_ms(["git", "commit", "-q", "-m", f"change {k}"], repo, env)
+
+
+def worker_ms(player: Player, env: Mapping[str, str]) -> dict[str, float]:
+    """CPU of a worker that finds the events of one prompt, one edit and one commit."""
+    repo, spent = player.repo, []
+    for k in range(5):
+        player.prompt("one more")
+        player.write("src/worker.py", scratch.text(90_000 + k, 30))
+        scratch.commit_all(repo, dict(env) | {"GIT_HONE_OFF": "1"}, "one more")
+        command = [sys.executable, "-I", "-m", "git_hone.hooks.worker", str(repo / ".git" / "hone")]
+        spent.append(scratch.cpu_ms(command, repo, env))
+    return scratch.middle(spent)
+
+
+def main(argv: list[str]) -> int:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--json", action="store_true")
+    words.add_argument("--rounds", type=int, default=40)
+    words.add_argument("--sessions", type=int, default=500)
+    given = words.parse_args(argv)
+    return scratch.tell(measure(given.rounds, given.sessions), given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
