@@ -8,7 +8,8 @@ the ordinary way, else `unknown`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,12 +19,13 @@ from git_hone.hooks.diffs import Pair, diff_pairs
 from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, added_lines, carry, edit_of, is_binary, overlay, settle, split
 from git_hone.hooks.lines import pack as pack_map
 from git_hone.hooks.lines import unpack as unpack_map
+from git_hone.hooks.moves import moved_from
+from git_hone.hooks.paths import unquote
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 
 NEAREST: Final = 8
 """How many earlier states of a path are compared with what was committed."""
-MOVED: Final = 20
 
 
 @dataclass
@@ -96,7 +98,7 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
         return None
     sources: list[tuple[str, float, bool, list[list[int]]]] = [row for name in names for row in state.nodes(name)]
     if not sources and change.status == "A":
-        sources = _moved(place, state, commit, change)
+        sources = moved_from(place, state, change.path, change.after, _in_no_tree(place, commit))
     if not sources:
         return None
     sources.sort(key=lambda row: -row[1])
@@ -118,31 +120,15 @@ def _blobs_of(state: State, commit: str, names: Iterable[str]) -> list[str]:
     return [blob for name in names if (blob := (row or {}).get("blobs", {}).get(name))]
 
 
-def _moved(place: Place, state: State, commit: Commit, change: FileChange) -> list[tuple[str, float, bool, list[list[int]]]]:
-    """States of a file that an agent wrote under another name which the commit does not have: it was moved here."""
-    rows = state.db.execute(
-        "select path, blob from nodes where written = 1 and path != ? group by path having at = max(at) order by at desc limit ?",
-        (change.path, MOVED),
-    ).fetchall()
-    found = []
-    for path, blob in rows:
-        if git.line(["rev-parse", "--verify", "--quiet", f"{commit.id}:{path}"], place.cwd):
-            continue
-        if commit.parents and git.line(["rev-parse", "--verify", "--quiet", f"{commit.parents[0]}:{path}"], place.cwd):
-            continue
-        if blob != change.after and not _similar(place, blob, change.after):
-            continue
-        found += [row for row in state.nodes(path) if row[0] == blob]
-    return found
+def _in_no_tree(place: Place, commit: Commit) -> Callable[[str], bool]:
+    """Whether a path stands neither in the commit nor in its parent."""
 
+    def is_gone(path: str) -> bool:
+        names = [commit.id, *commit.parents[:1]]
+        tops = [os.fsencode(f"{name}:") + unquote(path) for name in names]
+        return all(git.attempt(["rev-parse", "--verify", "--quiet", top], place.cwd) is None for top in tops)
 
-def _similar(place: Place, a: str, b: str) -> bool:
-    """At least half of `a` stands in `b`."""
-    hunks = diff_pairs(place.common, [(a, b), ("", a)])
-    whole, change = hunks["", a], hunks[a, b]
-    if not whole or change is None:
-        return False
-    return sum(len(h.old) for h in change) * 2 <= sum(len(h.new) for h in whole)
+    return is_gone
 
 
 def _pairs(work: list[_Work]) -> list[Pair]:

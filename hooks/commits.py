@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -73,6 +74,27 @@ def between(cwd: Path, new: Iterable[str], old: Iterable[str]) -> list[str]:
     rows = "".join(f"{name}\n" for name in [*wanted, *(f"^{name}" for name in known)])
     out = git.attempt(["rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin"], cwd, stdin=rows.encode())
     return git.text(out or b"").split()
+
+
+def in_order(commits: list[Commit]) -> list[Commit]:
+    """Parents first, and otherwise by time: what was made first comes first, whatever branch it is on."""
+    by_id = {commit.id: (k, commit) for k, commit in enumerate(commits)}
+    waits = {commit.id: sum(parent in by_id for parent in set(commit.parents)) for commit in commits}
+    children: dict[str, list[str]] = {}
+    for commit in commits:
+        for parent in set(commit.parents):
+            children.setdefault(parent, []).append(commit.id)
+    ready = [(commit.at, by_id[commit.id][0], commit.id) for commit in commits if not waits[commit.id]]
+    heapq.heapify(ready)
+    out: list[Commit] = []
+    while ready:
+        commit = by_id[heapq.heappop(ready)[2]][1]
+        out.append(commit)
+        for child in children.get(commit.id, ()):
+            waits[child] -= 1
+            if not waits[child]:
+                heapq.heappush(ready, (by_id[child][1].at, by_id[child][0], child))
+    return out
 
 
 def is_ancestor(cwd: Path, old: str, new: str) -> bool:

@@ -110,9 +110,9 @@ def _drain(place: Place, now: float) -> Drained:
         rows = Rows()
         fresh = _take_signals(state, events, rows, config.hash)
         tips, known_tips = history.tips(place.cwd), state.meta("tips", {})
-        new, arrived = _arrivals(place, state, tips, known_tips, word)
+        new, lost, arrived = _arrivals(place, state, tips, known_tips, word)
         lines = _attribute(place, state, arrived, word)
-        touched = _identify(place, state, tips, known_tips, arrived, lines, word, rows, config, now)
+        touched = _identify(place, state, tips, known_tips, arrived, lost, lines, word, rows, config, now)
         touched |= _outcomes(place, state, arrived, lines, rows, config.hash)
         touched |= _feedback(state, events, rows, config.hash)
         touched |= {
@@ -204,12 +204,15 @@ def _take_signals(state: State, events: Iterable[Event], rows: Rows, config_hash
 
 def _arrivals(
     place: Place, state: State, tips: Mapping[str, str], known: Mapping[str, str], word: GitWord
-) -> tuple[list[str], list[Commit]]:
-    """Commits to look at: the new ones, and those made while a tool call was open whose end is known now."""
+) -> tuple[list[str], set[str], list[Commit]]:
+    """Commits to look at, in the order in which they were made: the new ones; those that a hook saw and that are gone by
+    now (the second answer); and those made while a tool call was open whose end is known now."""
     new = history.between(place.cwd, tips.values(), known.values())
     waiting = [name for name in state.meta("provisional", []) if name not in new]
     again = [name for name in waiting if not history.unreachable(place.cwd, name, tips.values())]
-    arrived = history.read(place.cwd, [*again, *new], place.common)
+    seen = [name for name, how in word.how.items() if how != "rebase" and name not in new and state.get("commits", name) is None]
+    lost = {name for name in seen if history.unreachable(place.cwd, name, tips.values())}
+    arrived = history.read(place.cwd, [*again, *lost, *new], place.common)
     opened = intake.open_since(state)
     remembered = state.meta("commit-times", {})
     provisional = {}
@@ -222,14 +225,11 @@ def _arrivals(
             commit.at = max(commit.at, at)
     state.set_meta("provisional", list(provisional))
     state.set_meta("commit-times", provisional)
-    return new, arrived
+    return new, lost, history.in_order(arrived)
 
 
 def _attribute(place: Place, state: State, arrived: list[Commit], word: GitWord) -> dict[str, list[FileLines]]:
-    try:
-        from git_hone.hooks.history.claims import claims
-    except ImportError:
-        claims = lambda *a: []
+    from git_hone.hooks.history.claims import claims
 
     provisional = set(state.meta("provisional", []))
     default: dict[str, int] = {}
@@ -251,6 +251,7 @@ def _identify(
     tips: Mapping[str, str],
     known_tips: Mapping[str, str],
     arrived: list[Commit],
+    lost: set[str],
     lines: dict[str, list[FileLines]],
     word: GitWord,
     rows: Rows,
@@ -261,12 +262,15 @@ def _identify(
     by_id = {commit.id: commit for commit in arrived}
     arrivals = [
         Arrival(
-            commit.id, frozenset(origin for f in lines[commit.id] for origin in f.atoms.values()), word.linked.get(commit.id, {})
+            commit.id,
+            frozenset(origin for f in lines[commit.id] for origin in f.atoms.values()),
+            commit.id not in lost,
+            word.linked.get(commit.id, {}),
         )
         for commit in arrived
         if commit.id in lines
     ]
-    gone = set(history.between(place.cwd, known_tips.values(), tips.values())) | set(state.meta("limbo", []))
+    gone = set(history.between(place.cwd, known_tips.values(), tips.values())) | set(state.meta("limbo", [])) | lost
     known = _known(state, arrivals, gone, {old for olds in word.linked.values() for old in olds})
     noted = notes.read(place.cwd, [a.commit for a in arrivals if a.atoms])
 
@@ -492,7 +496,10 @@ def _reverts(place: Place, commit: Commit, row: Mapping[str, Any]) -> bool:
     named = {match.decode() for match in REVERTS.findall(commit.message)}
     if any(sha.startswith(name) for name in named for sha in (row["commit"], *row["replaces"])):
         return True
-    return bool(commit.tree == row["parent_tree"] or _patch_id(place, commit.id, "-R") == row["patch_id"])
+    return bool(
+        commit.tree == row["parent_tree"]
+        or _patch_id(place, commit.id, "-R", "--src-prefix=b/", "--dst-prefix=a/") == row["patch_id"]
+    )
 
 
 def _feedback(state: State, events: Iterable[Event], rows: Rows, config_hash: str) -> set[str]:

@@ -30,10 +30,12 @@ class Known:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A commit that brings atoms in. linked: the commits it rewrites, by git's own word, and how (`rebase`, `amend`, `pick`)."""
+    """A commit that brings atoms in. linked: the commits it rewrites, by git's own word, and how (`rebase`, `amend`, `pick`).
+    reachable: whether a name leads to it; a hook may have seen a commit that is gone by now."""
 
     commit: str
     atoms: Atoms
+    reachable: bool = True
     linked: Mapping[str, Kind] = field(default_factory=dict)
 
 
@@ -52,10 +54,34 @@ def identify(
 ) -> dict[str, Verdict]:
     """Commit -> verdict. arrivals: parents first. descends(old, new): `old` is an ancestor of `new`. fresh(commit): the
     id of a change that first appears there."""
-    choice: dict[str, tuple[tuple[bool, int, int], str]] = {}
+    pool = dict(known)
     own: dict[str, str] = {}
+    choice = _choose(arrivals, list(known.values()), descends, own)
+    verdicts: dict[str, Verdict] = {}
     for order, arrival in enumerate(arrivals):
-        for change in known.values():
+        came = [pool[name] for name, (_, commit) in choice.items() if commit == arrival.commit]
+        came.sort(key=lambda change: (change.born, change.id))
+        mine = own.get(arrival.commit)
+        if mine is not None:
+            verdicts[arrival.commit] = Verdict(mine, "squash" if came else "commit", [change.id for change in came])
+        elif came:
+            verdicts[arrival.commit] = Verdict(came[0].id, _kind(arrival, came), [c.id for c in came[1:]], came[0].commit)
+        elif arrival.atoms:
+            change = Known(fresh(arrival.commit), arrival.commit, arrival.atoms, float("inf"), arrival.reachable)
+            verdicts[arrival.commit] = Verdict(change.id, "commit")
+            if change.id not in pool:  # later arrivals may already carry what came with this one
+                pool[change.id] = change
+                choice |= _choose(arrivals[order + 1 :], [change], descends, own)
+    return verdicts
+
+
+def _choose(
+    arrivals: list[Arrival], changes: list[Known], descends: Callable[[str, str], bool], own: dict[str, str]
+) -> dict[str, tuple[tuple[bool, int, int], str]]:
+    """Change -> (rank, the commit that it moved to)."""
+    choice: dict[str, tuple[tuple[bool, int, int], str]] = {}
+    for order, arrival in enumerate(arrivals):
+        for change in changes:
             shared = len(change.atoms & arrival.atoms)
             link = arrival.linked.get(change.commit)
             if change.commit == arrival.commit:
@@ -63,26 +89,12 @@ def identify(
                 continue
             if not shared and link in (None, "pick"):
                 continue
-            if change.reachable and (descends(change.commit, arrival.commit) or shared * 2 < len(change.atoms)):
+            if change.reachable and (shared * 2 < len(change.atoms) or descends(change.commit, arrival.commit)):
                 continue
             rank = (link is not None, shared, order)
             if change.id not in choice or rank > choice[change.id][0]:
                 choice[change.id] = (rank, arrival.commit)
-    verdicts: dict[str, Verdict] = {}
-    for arrival in arrivals:
-        came = [known[name] for name, (_, commit) in choice.items() if commit == arrival.commit]
-        came.sort(key=lambda change: (change.born, change.id))
-        mine = own.get(arrival.commit)
-        if mine is not None and not came:
-            verdicts[arrival.commit] = Verdict(mine, "commit")
-        elif mine is not None:
-            verdicts[arrival.commit] = Verdict(mine, "squash", [change.id for change in came])
-        elif not came:
-            if arrival.atoms:
-                verdicts[arrival.commit] = Verdict(fresh(arrival.commit), "commit")
-        else:
-            verdicts[arrival.commit] = Verdict(came[0].id, _kind(arrival, came), [c.id for c in came[1:]], came[0].commit)
-    return verdicts
+    return choice
 
 
 def _kind(arrival: Arrival, came: list[Known]) -> Kind:

@@ -18,7 +18,8 @@ from git_hone.hooks.diffs import Pair, diff_pairs
 from git_hone.hooks.ids import digest
 from git_hone.hooks.inbox import Event
 from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, carry, pack, unpack
-from git_hone.hooks.paths import quote
+from git_hone.hooks.moves import moved_from
+from git_hone.hooks.paths import quote, unquote
 from git_hone.hooks.payloads import claude_code, generic
 from git_hone.hooks.payloads.observation import Observation
 from git_hone.hooks.place import Place
@@ -254,7 +255,7 @@ def _follow(place: Place, state: State, transitions: list[Transition]) -> None:
     hunks = diff_pairs(place.common, [pair for pair in pairs if pair[0] != pair[1]])
     sizes = Sizes(place, hunks)
     for step, was, before in plan:
-        _apply(state, step, was, before, hunks, sizes)
+        _apply(place, state, step, was, before, hunks, sizes)
 
 
 @dataclass
@@ -274,7 +275,9 @@ class Sizes:
         return None if content is None or is_binary(content) else len(split(content))
 
 
-def _apply(state: State, step: Transition, was: str, before: str, hunks: dict[Pair, list[Hunk] | None], sizes: Sizes) -> None:
+def _apply(
+    place: Place, state: State, step: Transition, was: str, before: str, hunks: dict[Pair, list[Hunk] | None], sizes: Sizes
+) -> None:
     look: Callable[[str, str], list[Hunk] | None] = lambda a, b: [] if a == b else hunks.get((a, b))  # noqa: E731
     target = step.after if step.before == "?" else before
     source = _map(state, step.old_path, target)
@@ -284,8 +287,7 @@ def _apply(state: State, step: Transition, was: str, before: str, hunks: dict[Pa
         if known is not None and was and difference is not None:
             source = carry(known, difference, HUMAN)
         elif target:
-            size = sizes.of(target)
-            source = None if size is None else [BASE] * size
+            source = _moved(place, state, step, target, sizes)
         else:
             source = []
     if source is None:
@@ -308,6 +310,22 @@ def _apply(state: State, step: Transition, was: str, before: str, hunks: dict[Pa
     state.db.execute("insert or replace into seen values (?, ?, ?, ?)", (step.root, step.path, step.after, step.at))
     if step.old_path != step.path:
         state.db.execute("insert or replace into seen values (?, ?, ?, ?)", (step.root, step.old_path, "", step.at))
+
+
+def _moved(place: Place, state: State, step: Transition, target: str, sizes: Sizes) -> list[int] | None:
+    """The map of a file seen for the first time: that of the file which was moved here, else nothing observed."""
+    size = sizes.of(target)
+    if size is None:
+        return None
+    root = os.fsencode(step.root)
+    source = [BASE] * size
+    for blob, _, _, packed in moved_from(
+        place, state, step.path, target, lambda path: not os.path.lexists(os.path.join(root, unquote(path)))
+    )[:1]:
+        steps = [] if blob == target else diff_pairs(place.common, [(blob, target)])[blob, target]
+        if steps is not None:
+            source = carry(unpack(packed), steps, HUMAN)
+    return source
 
 
 def _map(state: State, path: str, blob: str) -> list[int] | None:

@@ -54,8 +54,8 @@ def read(cwd: Path, commits: Iterable[str]) -> dict[str, str]:
     if not tree:
         return {}
     blobs: dict[str, str] = {}
-    for row in git.text(tree).split("\\0"):
-        head, _, path = row.partition("\\t")
+    for row in git.text(tree).split("\0"):
+        head, _, path = row.partition("\t")
         name = path.replace("/", "")
         if name in wanted:
             blobs[name] = head.split(" ")[2]

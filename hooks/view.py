@@ -176,10 +176,7 @@ def _how_to_fetch(place: Place) -> str | None:
 
 def _claims(place: Place, commit: str) -> list[dict[str, Any]]:
     """What the commit says of itself: trailers and bot identities. The weakest evidence; it names no line."""
-    try:
-        from git_hone.hooks.history.claims import claims
-    except ImportError:
-        claims = lambda *a: []
+    from git_hone.hooks.history.claims import claims
 
     raw = git.attempt(["cat-file", "commit", commit], place.cwd)
     if raw is None:

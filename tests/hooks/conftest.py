@@ -1,0 +1,102 @@
+"""A repository with git-hone installed, an agent at work in it, and the question "whose lines?"."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from git_hone.hooks.drain import drain
+from git_hone.hooks.install import setup
+from git_hone.hooks.place import Place, find
+from git_hone.hooks.player import Player
+from git_hone.hooks.view import show
+
+
+def block(tag: str, lines: int = 10) -> str:
+    """`lines` different lines of code."""
+    return "".join(f"def {tag}_{k}(x): return x + {k}\n" for k in range(lines))
+
+
+class Play(Player):
+    """A session, and plain git beside it."""
+
+    def git(self, *args: str, check: bool = True, cwd: Path | None = None, **env: str) -> str:
+        import subprocess
+
+        done = subprocess.run(["git", *args], cwd=cwd or self.repo, env=os.environ | env, capture_output=True)
+        if check and done.returncode:
+            raise RuntimeError(f"git {' '.join(args)}: {done.stdout!r} {done.stderr!r}")
+        return done.stdout.decode("utf-8", "surrogateescape").strip()
+
+    def human(self, path: str, text: str) -> None:
+        target = self.repo / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text.encode())
+
+    def read(self, path: str) -> str:
+        return (self.repo / path).read_bytes().decode()
+
+    def turn(self, path: str, tag: str, lines: int = 10) -> None:
+        """The agent appends `lines` new lines to `path`."""
+        self.prompt(f"add {tag}")
+        old = self.read(path) if (self.repo / path).exists() else ""
+        self.write(path, old + block(tag, lines))
+
+    def commit(self, message: str, *args: str) -> str:
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message, *args)
+        return self.git("rev-parse", "HEAD")
+
+    @property
+    def place(self) -> Place:
+        return find(self.repo)
+
+    def show(self, rev: str = "HEAD") -> Any:
+        drain(self.place)
+        return show(self.place, rev)
+
+    def ai(self, rev: str = "HEAD") -> int:
+        """AI lines of a commit; every hook must have been silent and fine so far."""
+        assert not self.failed
+        return int(self.show(rev)["lines"]["ai"])
+
+    def outcomes(self, rev: str = "HEAD") -> list[str]:
+        return [o["kind"] for o in self.show(rev)["outcomes"]]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, home: Path) -> Iterator[Callable[..., Play]]:
+    """`fresh()` makes a repository with five commits, git-hone and an agent's session."""
+    made: list[Play] = []
+
+    def make(name: str = "repo", *options: str, base: bool = True) -> Play:
+        repo = tmp_path / name
+        repo.mkdir()
+        play = Play(repo, home, dict(os.environ))
+        play.git("init", "-q", *options, ".")
+        play.human(".gitignore", ".claude/\n")
+        if base:
+            play.human("src/base.py", block("base", 40))
+            play.human("README", "hello\n")
+            play.commit("base")
+            play.human("src/base.py", play.read("src/base.py") + "x = 1\n")
+            play.commit("more")
+        setup.install(find(repo), ("claude-code",))
+        if base:
+            play.commit("set up git-hone")
+        play.start()
+        made.append(play)
+        return play
+
+    yield make
+    for play in made:
+        play.__exit__()
+
+
+@pytest.fixture
+def p(fresh: Callable[..., Play]) -> Play:
+    return fresh()
