@@ -183,7 +183,7 @@ def _grouped(engine: duckdb.DuckDBPyConnection, by: By, since: datetime | None) 
             AND count(*) FILTER (kind = 'reverted') > count(*) FILTER (kind = 'relanded')))
     )
     SELECT c.{by}, count(*), count(c.reward), avg(c.reward), stddev_samp(c.reward),
-           sum(least(c.lines_ai, c.lines_written)) FILTER (c.lines_written > 0)
+           sum(least(c.lines_ai, c.lines_written)) FILTER (c.lines_written > 0 AND c.lines_ai IS NOT NULL)
              / nullif(sum(c.lines_written) FILTER (c.lines_written > 0 AND c.lines_ai IS NOT NULL), 0),
            avg(nullif(len(c.run_ids), 0)), count(r.change_id) / count(*)
       FROM changes_now c LEFT JOIN reverted r USING (change_id)
