@@ -18,7 +18,7 @@ from git_hone.hooks import git
 from git_hone.hooks.install import agent_folder, agents, native
 from git_hone.hooks.install.ledger import Ledger, write_atomic
 from git_hone.hooks.place import Place
-from git_hone.learner.errors import GitError, HoneError, UsageError
+from git_hone.learner.errors import GitError, UsageError
 
 SCRIPTS: Final = ("git-event.sh", "agent-event.sh")
 NOTES: Final = ("notes.hone.mergeStrategy", "cat_sort_uniq")
@@ -83,15 +83,18 @@ def _make_home(place: Place, ledger: Ledger, report: Report) -> None:
     place.inbox.mkdir(parents=True, exist_ok=True)
     if fresh:
         _set_watermark(place)
-    for name, text in scripts().items():
-        path = place.hone / name
-        before = path.read_bytes() if path.exists() else None
-        if before == text:
-            continue
-        write_atomic(path, text)
-        report.changed.append(name)
-        if before is not None:
-            ledger.on_failure(lambda path=path, before=before: write_atomic(path, before))  # type: ignore[misc]
+    old = {name: (place.hone / name).read_bytes() for name in SCRIPTS if (place.hone / name).exists()}
+    ledger.on_failure(lambda: [write_atomic(place.hone / name, text) for name, text in old.items()])
+    report.changed += write_scripts(place)
+
+
+def write_scripts(place: Place) -> list[str]:
+    """Write the scripts that are missing or differ from this version's; returns their names."""
+    wanted = scripts()
+    names = [name for name in SCRIPTS if not (place.hone / name).exists() or (place.hone / name).read_bytes() != wanted[name]]
+    for name in names:
+        write_atomic(place.hone / name, wanted[name])
+    return names
 
 
 def scripts() -> dict[str, bytes]:
@@ -221,13 +224,16 @@ def _last_drain(place: Place, purge: bool) -> bool:
         from git_hone.hooks import drain
 
         drain.drain(place)
-    except (ImportError, HoneError, OSError):
+    except Exception:  # noqa: S110 - whatever stops the drain (a broken library, a full disk), the events are kept and named
         pass
     return any(place.inbox.glob("*.ev"))
 
 
 def _remove_home(place: Place, pending: bool, report: Report) -> None:
     _wait_for_worker(place)
+    for folder in (place.common, *place.common.glob("worktrees/*")):
+        for index in folder.glob("hone-index*"):  # agent-event.sh keeps one for its snapshots
+            index.unlink(missing_ok=True)
     if not pending:
         shutil.rmtree(place.hone, ignore_errors=True)
         return

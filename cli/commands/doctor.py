@@ -1,0 +1,36 @@
+"""`git hone doctor`: every check in one line, with its next step; `--repair` mends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from git_hone.hooks import place
+from git_hone.hooks.install import health
+
+
+@click.command("doctor")
+@click.option("--repair", is_flag=True, help="Mend what can be mended; nothing is deleted, damaged files are set aside.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(repair: bool, as_json: bool) -> int:
+    """Check the installation and the records; exit 1 when something is wrong.
+
+    \b
+    Example:
+      git hone doctor
+      git hone doctor --repair
+    """
+    found = health.doctor(place.find(Path.cwd()), repair)
+    healthy = all(finding.ok for finding in found)
+    if as_json:
+        click.echo(json.dumps({"version": 1, "ok": healthy, "checks": [asdict(finding) for finding in found]}, sort_keys=True))
+    else:
+        for finding in found:
+            mark = "repaired" if finding.repaired and finding.ok else "ok" if finding.ok else "problem"
+            click.echo(f"{mark:8}  {finding.check}: {finding.words}")
+            if finding.next and not finding.ok:
+                click.echo(f"          next: {finding.next}")
+    return 0 if healthy else 1
