@@ -1,0 +1,69 @@
+"""What one drain works on, handed from step to step."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from git_hone.hooks.attribution import FileLines
+from git_hone.hooks.commits import Commit
+from git_hone.hooks.identity import Kind
+from git_hone.hooks.place import Place
+from git_hone.hooks.state import State
+from git_hone.learner.config import Config
+
+
+@dataclass
+class GitWord:
+    """What git's hooks said: when each commit was made and how, and which commits it rewrites."""
+
+    at: dict[str, float] = field(default_factory=dict)
+    how: dict[str, str] = field(default_factory=dict)  # commit -> "", "rebase", "pick"
+    agent: dict[str, str] = field(default_factory=dict)
+    branch: dict[str, str] = field(default_factory=dict)
+    root: dict[str, str] = field(default_factory=dict)
+    linked: dict[str, dict[str, Kind]] = field(default_factory=dict)  # new commit -> {old commit: kind}
+
+
+@dataclass
+class Rows:
+    """Rows to be appended, and the events to be noted on commits."""
+
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    signals: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    pairs: list[dict[str, Any]] = field(default_factory=list)
+    notes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+@dataclass
+class Batch:
+    """One drain: where, with what configuration, what git said, and what was found so far.
+
+    tips, known_tips: name -> commit, now and at the last drain. arrived: commits to look at, in the order in which they
+    were made. lost: those of them that no name leads to. lines: commit -> whose lines. touched: changes to be written.
+    """
+
+    place: Place
+    state: State
+    config: Config
+    now: float
+    word: GitWord
+    rows: Rows = field(default_factory=Rows)
+    tips: dict[str, str] = field(default_factory=dict)
+    known_tips: dict[str, str] = field(default_factory=dict)
+    arrived: list[Commit] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    lines: dict[str, list[FileLines]] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+
+    def add_outcome(self, row: dict[str, Any]) -> None:
+        """Append an outcome that is not known yet."""
+        stored = {**row, "at": row["at"].timestamp(), "recorded_at": row["recorded_at"].timestamp()}
+        added = self.state.db.execute(
+            "insert or ignore into outcomes values (?, ?, ?)", (row["record_id"], row["change_id"], json.dumps(stored))
+        ).rowcount
+        if added:
+            self.rows.outcomes.append(row)

@@ -1,0 +1,201 @@
+"""Which change each new commit carries, written into the state: what moved, what was absorbed, what is gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from typing import Any
+
+from git_hone.hooks import commits as history
+from git_hone.hooks import git, notes, records
+from git_hone.hooks.attribution import FileLines
+from git_hone.hooks.batch import Batch
+from git_hone.hooks.commits import Commit
+from git_hone.hooks.identity import Arrival, Known, Verdict, identify
+from git_hone.hooks.ids import change_id_for, digest
+from git_hone.hooks.lines import edit_of, ranges
+from git_hone.hooks.place import Place
+from git_hone.hooks.redact import redact
+from git_hone.hooks.state import State
+from git_hone.learner.config import Config
+
+
+def settle(batch: Batch) -> None:
+    """Give each commit its change."""
+    place, state, lines, word = batch.place, batch.state, batch.lines, batch.word
+    by_id = {commit.id: commit for commit in batch.arrived}
+    arrivals = [
+        Arrival(
+            commit.id,
+            frozenset(origin for f in lines[commit.id] for origin in f.atoms.values()),
+            commit.id not in batch.lost,
+            word.linked.get(commit.id, {}),
+        )
+        for commit in batch.arrived
+        if commit.id in lines
+    ]
+    gone = (
+        set(history.between(place.cwd, batch.known_tips.values(), batch.tips.values()))
+        | set(state.meta("limbo", []))
+        | batch.lost
+    )
+    known = _known(state, arrivals, gone, {old for olds in word.linked.values() for old in olds})
+    noted = notes.read(place.cwd, [a.commit for a in arrivals if a.atoms])
+
+    def fresh(commit: str) -> str:
+        ids = sorted(
+            {e["change_id"] for e in notes.events(noted.get(commit, "")) if e.get("commit") == commit and "change_id" in e}
+        )
+        return ids[0] if ids else change_id_for(commit)
+
+    verdicts = identify(arrivals, known, lambda old, new: history.is_ancestor(place.cwd, old, new), fresh)
+    for arrival in arrivals:
+        if verdict := verdicts.get(arrival.commit):
+            _settle_one(batch, by_id[arrival.commit], arrival, verdict)
+    _drop(batch, gone)
+
+
+def _known(state: State, arrivals: Iterable[Arrival], gone: set[str], linked: set[str]) -> dict[str, Known]:
+    edits = {edit_of(origin) for arrival in arrivals for origin in arrival.atoms}
+    names: set[str] = set()
+    for edit in edits:
+        names |= {row[0] for row in state.db.execute("select distinct change from atoms where edit = ?", (edit,))}
+    for commit in linked | {arrival.commit for arrival in arrivals}:
+        names |= {row["change_id"] for row in state.changes("commit_id = ?", commit)}
+    found = {}
+    for name in names:
+        row = state.get("changes", name)
+        if row is None or row["state"] == "superseded":
+            continue
+        found[name] = Known(
+            name, row["commit"], atoms_of(state, name), row["_born"], row["state"] == "live" and row["commit"] not in gone
+        )
+    return found
+
+
+def atoms_of(state: State, change: str) -> frozenset[int]:
+    found: set[int] = set()
+    for edit, packed in state.db.execute("select edit, indexes from atoms where change = ?", (change,)):
+        for first, last in json.loads(packed):
+            found |= {edit << 20 | k for k in range(first - 1, last)}
+    return frozenset(found)
+
+
+def _put_atoms(state: State, change: str, atoms: Iterable[int]) -> None:
+    state.db.execute("delete from atoms where change = ?", (change,))
+    by_edit: dict[int, list[int]] = {}
+    for origin in atoms:
+        by_edit.setdefault(edit_of(origin), []).append(origin & ((1 << 20) - 1))
+    for edit, indexes in by_edit.items():
+        state.db.execute("insert into atoms values (?, ?, ?)", (change, edit, json.dumps(ranges(indexes))))
+
+
+def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict) -> None:
+    """Write the change that a commit carries, and what it absorbs, into the state."""
+    place, state, word, config = batch.place, batch.state, batch.word, batch.config
+    lines = batch.lines[commit.id]
+    old = state.get("changes", verdict.change)
+    facts = records.change_facts(state, commit, lines)
+    replaces = list(old["replaces"]) if old else []
+    for name in (verdict.moved_from, *((state.get("changes", c) or {}).get("commit") for c in verdict.absorbs)):
+        if name and name != commit.id and name not in replaces:
+            replaces.append(name)
+    elsewhere = _landed_elsewhere(state, arrival.atoms, {verdict.change, *verdict.absorbs})
+    written = {origin for f in lines for origin in f.written} - elsewhere | arrival.atoms
+    parent = commit.parents[0] if commit.parents else None
+    facts |= {
+        "change_id": verdict.change,
+        "parent_tree": git.line(["rev-parse", "--verify", "--quiet", f"{parent}^{{tree}}"], place.cwd) if parent else None,
+        "branch": word.branch.get(commit.id) or (old or {}).get("branch"),
+        "state": "live",
+        "superseded_by": None,
+        "kind": verdict.kind if verdict.kind != "commit" or not old else old["kind"],
+        "replaces": replaces,
+        "lines_written": len(written),
+        "patch_id": patch_id(place, commit.id),
+        "_born": old["_born"] if old else commit.at,
+        "_at": max(commit.at, (old or {}).get("_at", 0.0) + 1e-6),
+    }
+    state.put_change(facts)
+    _put_atoms(state, verdict.change, arrival.atoms)
+    state.put("commits", commit.id, {"change": verdict.change, "blobs": {c.path: c.after for c in commit.files or []}})
+    batch.touched.add(verdict.change)
+    for name in verdict.absorbs:
+        other = state.get("changes", name)
+        if other:
+            at = max(commit.at, other["_at"] + 1e-6)
+            state.put_change(other | {"state": "superseded", "superseded_by": verdict.change, "_at": at})
+            state.db.execute("delete from atoms where change = ?", (name,))
+            batch.touched.add(name)
+    first = old is None
+    if first:
+        batch.add_outcome(records.outcome_row(verdict.change, "committed", commit.at, config.hash, commit=commit.id))
+    overridden = len(written) - len(arrival.atoms)
+    if first and overridden > 0 and written:
+        detail = {"lines": overridden, "of": len(written), "before_commit": True}
+        row = records.outcome_row(verdict.change, "edited", commit.at, config.hash, commit=commit.id, cause="before commit",
+                                  value=overridden / len(written), detail=detail)  # fmt: skip
+        batch.add_outcome(row)
+    if first:
+        batch.rows.pairs += _pairs(state, verdict.change, commit, lines, config)
+
+
+def _landed_elsewhere(state: State, atoms: Iterable[int], mine: set[str]) -> set[int]:
+    found: set[int] = set()
+    for edit in {edit_of(origin) for origin in atoms}:
+        for change, packed in state.db.execute("select change, indexes from atoms where edit = ?", (edit,)):
+            if change not in mine:
+                found |= {edit << 20 | k for first, last in json.loads(packed) for k in range(first - 1, last)}
+    return found
+
+
+def patch_id(place: Place, commit: str, *flags: str) -> str | None:
+    patch = git.attempt(["diff-tree", "-p", "--no-ext-diff", "--no-textconv", "--root", *flags, commit], place.cwd)
+    out = git.attempt(["patch-id", "--stable"], place.cwd, stdin=patch) if patch else None
+    return git.text(out).split(" ")[0] if out else None
+
+
+def _pairs(state: State, change: str, commit: Commit, lines: Iterable[FileLines], config: Config) -> list[dict[str, Any]]:
+    """What the agent wrote and what a person made of it before committing: kept for learning, redacted."""
+    found = []
+    for f in lines:
+        if any(fnmatch(f.path, pattern) for pattern in config.exclude_patterns):
+            continue
+        for atoms, old, new in f.replaced:
+            rows = state.edit_rows({edit_of(atoms[0])})
+            if not rows:
+                continue
+            run_id = next(iter(rows.values()))[0]
+            run = state.get("runs", run_id) or {}
+            before, after = (redact(b"\n".join(text).decode("utf-8", "replace")) for text in (old, new))
+            row = {"pair_id": digest("p", change, f.path, before, after), "change_id": change, "run_id": run_id,
+                   "role": run.get("role") or "coder", "prompt": {"task": run.get("task"), "path": f.path},
+                   "output": {"text": before}, "chosen": {"text": after}, "label": None, "origin": "human-improved"}  # fmt: skip
+            found.append(records.event("pair", row, commit.at, config.hash))
+    return found
+
+
+def _drop(batch: Batch, gone: set[str]) -> None:
+    """Changes whose commit no name leads to any more. While a rebase is under way nothing is given up."""
+    place, state, now = batch.place, batch.state, batch.now
+    limbo: list[str] = []
+    busy = _rebasing(place)
+    for commit in sorted(gone):
+        for row in state.changes("commit_id = ? and state = 'live'", commit):
+            if not history.unreachable(place.cwd, commit, batch.tips.values()):
+                continue
+            if busy:
+                limbo.append(commit)
+                continue
+            state.put_change(row | {"state": "dropped", "_at": max(now, row["_at"] + 1e-6)})
+            batch.touched.add(row["change_id"])
+            batch.add_outcome(
+                records.outcome_row(row["change_id"], "dropped", now, batch.config.hash, commit=commit, source="history")
+            )
+    state.set_meta("limbo", limbo)
+
+
+def _rebasing(place: Place) -> bool:
+    homes = [place.common, *place.common.glob("worktrees/*")]
+    return any((home / name).is_dir() for home in homes for name in ("rebase-merge", "rebase-apply"))
