@@ -71,7 +71,10 @@ class Store:
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """DuckDB over the store as it is now: for each table T the views `T_events` (each event once) and `T` (the newest
-        row of each key). Timestamps are TIMESTAMPTZ in UTC. Compactors leave the files in place while the connection lives."""
+        row of each key). Compactors leave the files in place while the connection lives.
+
+        Timestamps are TIMESTAMPTZ in UTC. To fetch one, ask for `epoch_us(column)`: DuckDB needs pytz, which we do not, to make
+        an aware datetime of it."""
         handle = locks.lease(self.root)
         try:
             found = {name: self._scan(table, afresh=number == 0) for number, (name, table) in enumerate(TABLES.items())}
