@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import string
 import subprocess
 import sys
@@ -232,6 +233,21 @@ def test_a_full_or_forbidden_disk_is_a_clear_error_and_leaves_nothing(store: Sto
     assert store.root.read_text() == "a file in the way"
 
 
+def test_a_disk_that_fills_up_leaves_no_half_segment(store: Store, run_row: Callable[..., Row]) -> None:
+    store.append("runs", [run_row(1)])
+    before = sorted(store.root.rglob("*"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # the kernel refuses the rest of the file, as on a full disk
+    try:
+        with pytest.raises(DataError) as caught:
+            store.append("runs", [run_row(2)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.tip == "nothing was written; free space or fix the rights"
+    assert sorted(store.root.rglob("*")) == before
+    assert len(store.rows("runs")) == 1
+
+
 @pytest.mark.parametrize("folder", [string.punctuation.replace("/", ""), "Ünïcode 日本", "a b\tc\nd", "[x]*?"])
 def test_any_folder_name_will_do(tmp_path: Path, run_row: Callable[..., Row], folder: str) -> None:
     store = Store(tmp_path / folder / "data")
@@ -278,3 +294,14 @@ def test_reading_with_a_warm_cache_needs_no_pyarrow(store: Store, run_row: Calla
         "sys.exit('pyarrow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(store.root)], check=False).returncode == 0
+
+
+def test_views_have_the_same_types_empty_and_filled(store: Store, change_row: Callable[..., Row]) -> None:
+    empty = store.connect().execute("DESCRIBE changes").fetchall()
+    store.append("changes", [change_row(1)])
+    engine = store.connect()
+    assert engine.execute("DESCRIBE changes").fetchall() == engine.execute("DESCRIBE changes_events").fetchall() == empty
+    assert {kind for name, kind, *_ in empty if name.endswith("_at")} == {"TIMESTAMP WITH TIME ZONE"}
+    assert engine.execute("SELECT epoch_us(committed_at), strftime(committed_at, '%H:%M') FROM changes").fetchall() == [
+        (int(change_row(1)["committed_at"].timestamp() * 1e6), "12:01")
+    ]
