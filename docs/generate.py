@@ -1,0 +1,118 @@
+"""Write the reference pages that the code already says: docs/reference/commands.md and docs/reference/records.md.
+
+python docs/generate.py            write them
+python docs/generate.py --check    exit 1, and name them, when they are not up to date
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from git_hone.cli import COMMANDS, main_group
+from git_hone.learner import tables
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- written by docs/generate.py; edit {source} instead -->"
+EXITS = """Every command has `--help`. Results go to standard output, talk to standard error; `NO_COLOR` and `FORCE_COLOR` are
+honoured. Exit codes: 0 fine, 1 the check says no, 2 wrong use, 3 a fault of ours (the message names a file with the details),
+130 interrupted. `git hone --help` opens the man page, `git hone -h` prints the help."""
+
+
+def commands() -> str:
+    """The page of commands, from click's own data: its help text differs between versions of click."""
+    page = ["# Commands", "", NOTE.format(source="the docstrings in cli/commands/"), "", EXITS, ""]
+    for name in COMMANDS:
+        context = click.Context(main_group)
+        command = main_group.get_command(context, name)
+        if command is None:
+            raise LookupError(name)
+        usage = " ".join(["git hone", name, "[OPTIONS]", *arguments(command)])
+        page += [f"## git hone {name}", "", f"`{usage}`", "", *prose(command.help or "")]
+        if isinstance(command, click.Group):
+            page += [f"- `{sub}`: {command.commands[sub].get_short_help_str(200)}" for sub in sorted(command.commands)] + [""]
+        page += options(command)
+    return "\n".join(page)
+
+
+def prose(text: str) -> Iterator[str]:
+    """Markdown of a docstring for click, whose paragraphs after a \\b stand as they are."""
+    for part in inspect.cleandoc(text).split("\n\n"):
+        if part.startswith("\b"):
+            title, _, lines = part.removeprefix("\b\n").partition("\n")
+            yield from (title, "", "```", inspect.cleandoc(lines), "```", "")
+        else:
+            yield from (part, "")
+
+
+def arguments(command: click.Command) -> Iterator[str]:
+    for each in (param for param in command.params if isinstance(param, click.Argument)):
+        name = each.metavar or (kind(each.type) if isinstance(each.type, click.Choice) else str(each.name).upper())
+        name += "..." if each.nargs == -1 else ""
+        yield name if each.required else f"[{name}]"
+
+
+def options(command: click.Command) -> list[str]:
+    rows = []
+    for option in (each for each in command.params if isinstance(each, click.Option) and not each.hidden):
+        flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+        value = "" if option.is_flag or option.count else f" `{option.metavar or kind(option.type)}`"
+        told = " ".join((option.help or "").split()).replace("|", "\\|")
+        rows.append(f"| {flags}{value} | {told} |")
+    return ["| option | meaning |", "|---|---|", *rows, ""] if rows else []
+
+
+def kind(what: click.ParamType) -> str:
+    return "|".join(map(str, what.choices)) if isinstance(what, click.Choice) else what.name.upper()
+
+
+def records() -> str:
+    """The page of tables; what a column means is the comment beside it."""
+    source = inspect.getsource(tables)
+    told = dict(re.findall(r"^([A-Z]+): Final(?:\[[^\n]*\])? = (?:Table\()?\{?\n(.*?)^[)}]", source, re.MULTILINE | re.DOTALL))
+    page = [
+        "# Records",
+        "",
+        NOTE.format(source="learner/tables.py"),
+        "",
+        *inspect.cleandoc(tables.__doc__ or "").splitlines(),
+        "",
+    ]
+    page += ["## Columns of every table", "", *columns(told["COMMON"], tables.COMMON), ""]
+    for table in tables.TABLES.values():
+        page += [
+            f"## {table.name}",
+            "",
+            f"Key: {', '.join(f'`{name}`' for name in table.key)}. Month of the file: `{table.month}`.",
+            "",
+        ]
+        page += [*columns(told[table.name.upper()], table.columns), ""]
+    return "\n".join(page)
+
+
+def columns(source: str, wanted: dict[str, str]) -> list[str]:
+    found = re.findall(r'^\s+"(\w+)": "(\w+)",(?: *# (.*))?$', source, re.MULTILINE)
+    if {name: kind for name, kind, _ in found} != wanted:
+        raise LookupError(f"learner/tables.py: the comments of {sorted(wanted)} were not found")
+    escaped = [(name, kind, re.sub(r"([|<\[])", r"\\\1", said)) for name, kind, said in found]
+    return ["| column | type | meaning |", "|---|---|---|", *(f"| `{name}` | {kind} | {said} |" for name, kind, said in escaped)]
+
+
+def main(argv: list[str]) -> int:
+    pages = {FOLDER / "commands.md": commands(), FOLDER / "records.md": records()}
+    stale = [path for path, page in pages.items() if not path.exists() or path.read_text("utf-8") != page]
+    for path in stale:
+        if "--check" in argv:
+            print(f"{path}: not up to date; run `python docs/generate.py`", file=sys.stderr)
+        else:
+            path.write_text(pages[path], "utf-8")
+    return 1 if stale and "--check" in argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
