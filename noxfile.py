@@ -21,7 +21,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 FOLDERS = ("hooks", "learner", "ci", "cli")
 # the tools whose verdict changes with their version are pinned
 RUFF, MYPY = "ruff==0.17.5", "mypy==2.4.1"
-TESTS = ("pytest>=9", "pytest-cov>=7", "hypothesis>=6.100", "setuptools>=80")
+TESTS = ("pytest>=9", "pytest-cov>=7", "hypothesis>=6.100", "setuptools>=80", "tomli; python_version < '3.11'")
 
 
 @nox.session
