@@ -106,7 +106,7 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
     parent_map = next((unpack_map(row[3]) for row in sources if row[0] == change.before), None)
     written = next(((row[0], unpack_map(row[3])) for row in sources if row[2] and row[1] <= commit.at + 1), None)
     from_old = {blob for name in old for blob in _blobs_of(state, name, names)}
-    useful = [row for row in sources if any(origin > 0 for _, origin in row[3])]
+    useful = [row for row in sources if any(origin > 0 or origin == UNKNOWN for _, origin in row[3])]
     picked: list[tuple[str, list[int], bool]] = []
     for k, row in enumerate(useful[:NEAREST]):
         picked.append((row[0], unpack_map(row[3]), k == 0 or row[0] in from_old))

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from git_hone.hooks import commits as history
+from git_hone.hooks import git
 from git_hone.hooks.diffs import Pair, diff_pairs
 from git_hone.hooks.ids import digest
 from git_hone.hooks.inbox import Event
-from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, carry, pack, unpack
+from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, carry, is_binary, pack, split, unpack
 from git_hone.hooks.moves import moved_from
 from git_hone.hooks.paths import quote, unquote
 from git_hone.hooks.payloads import claude_code, generic
@@ -50,6 +51,7 @@ class Transition:
     after: str
     edit: dict[str, Any] | None
     added: int = HUMAN
+    tree: str | None = None  # the work tree before, where a shell tool's hook looked at all of it
 
 
 @dataclass
@@ -215,7 +217,17 @@ def _transitions(
             if change.mode.startswith("100") or not change.after:
                 edit = None if moves else base
                 found.append(
-                    Transition(event.at, root, change.path, change.old or change.path, change.before, change.after, edit, UNKNOWN)
+                    Transition(
+                        event.at,
+                        root,
+                        change.path,
+                        change.old or change.path,
+                        change.before,
+                        change.after,
+                        edit,
+                        UNKNOWN,
+                        pair[0],
+                    )
                 )
         return found
     for path, after in seen.blobs.items():
@@ -266,9 +278,6 @@ class Sizes:
     hunks: dict[Pair, list[Hunk] | None]
 
     def of(self, blob: str) -> int | None:
-        from git_hone.hooks import git
-        from git_hone.hooks.lines import is_binary, split
-
         if not blob:
             return 0
         content = git.attempt(["cat-file", "blob", blob], self.place.common)
@@ -318,10 +327,16 @@ def _moved(place: Place, state: State, step: Transition, target: str, sizes: Siz
     if size is None:
         return None
     root = os.fsencode(step.root)
+
+    def is_gone(path: str) -> bool:
+        if step.tree:
+            return (
+                git.attempt(["rev-parse", "--verify", "--quiet", os.fsencode(f"{step.tree}:") + unquote(path)], place.cwd) is None
+            )
+        return not os.path.lexists(root + b"/" + unquote(path))
+
     source = [BASE] * size
-    for blob, _, _, packed in moved_from(
-        place, state, step.path, target, lambda path: not os.path.lexists(os.path.join(root, unquote(path)))
-    )[:1]:
+    for blob, _, _, packed in moved_from(place, state, step.path, target, is_gone)[:1]:
         steps = [] if blob == target else diff_pairs(place.common, [(blob, target)])[blob, target]
         if steps is not None:
             source = carry(unpack(packed), steps, HUMAN)

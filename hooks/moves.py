@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from git_hone.hooks.diffs import diff_pairs
+from git_hone.hooks.lines import UNKNOWN
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 
@@ -14,19 +15,25 @@ Node = tuple[str, float, bool, list[list[int]]]
 
 
 def moved_from(place: Place, state: State, path: str, blob: str, is_gone: Callable[[str], bool]) -> list[Node]:
-    """The seen states (newest first) of a path that is gone now and whose newest state is `blob`, or holds at least half
-    of it. Empty when there is none: equal content alone, with the other file still in place, is a copy, and proves nothing."""
+    """The seen states (newest first) of another path whose newest state is `blob`, or of which `blob` holds at least half.
+
+    Where that path is gone, its lines keep their origins: it was moved. Where it still stands, this is a copy by nobody
+    knows whom: equal content alone proves nothing, so its agents' lines come back as unknown. Empty when there is none."""
+    copies: list[Node] = []
     rows = state.db.execute(
         "select path, blob, max(at) from nodes where path != ? group by path order by blob = ? desc, max(at) desc limit ?",
         (path, blob, NEAREST),
     ).fetchall()
     for other, newest, _ in rows:
-        if not any(origin > 0 for row in state.nodes(other) for _, origin in row[3]) or not is_gone(other):
+        states = state.nodes(other)
+        if not any(origin > 0 for row in states for _, origin in row[3]):
             continue
-        same = state.node(other, blob) is not None
-        if same or similar(place, newest, blob):
-            return state.nodes(other)
-    return []
+        if state.node(other, blob) is None and not similar(place, newest, blob):
+            continue
+        if is_gone(other):
+            return states
+        copies = copies or [(b, at, False, [[n, UNKNOWN if o > 0 else o] for n, o in m]) for b, at, _, m in states]
+    return copies
 
 
 def similar(place: Place, a: str, b: str) -> bool:
