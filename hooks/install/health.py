@@ -258,7 +258,7 @@ def _check_agent_folder(place: Place, repair: bool) -> Iterator[Finding]:
         yield Finding(".agent", True, f"{', '.join(gone)}: missing; made anew", repaired=True)
     elif gone:
         yield Finding(".agent", False, f"{place.agent}: lacks {', '.join(gone)}", "git hone doctor --repair")
-    elif place.top and git.line(["check-ignore", "-q", str(place.data / "x")], place.agent.parent) is None and _in_tree(place):
+    elif _in_tree(place) and git.attempt(["ls-files", "--others", "--exclude-standard", "--", "data"], place.agent):
         yield Finding(".agent", False, f"{place.data}: git does not ignore it", f"restore {place.agent / '.gitignore'}")
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -84,7 +85,8 @@ def _make_home(place: Place, ledger: Ledger, report: Report) -> None:
     if fresh:
         _set_watermark(place)
     old = {name: (place.hone / name).read_bytes() for name in SCRIPTS if (place.hone / name).exists()}
-    ledger.on_failure(lambda: [write_atomic(place.hone / name, text) for name, text in old.items()])
+    for name, text in old.items():
+        ledger.on_failure(partial(write_atomic, place.hone / name, text))
     report.changed += write_scripts(place)
 
 
