@@ -1,0 +1,1 @@
+"""How a tool's counts are got when it runs under `git hone check`: pass-through, tool names, the measured tree."""
