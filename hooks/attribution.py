@@ -173,6 +173,7 @@ def _lines(state: State, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], defa
             out.unknown.append(k)
         else:
             out.human.append(k)
+            origins[k] = HUMAN  # so that it stays known when the commit is rewritten
     out.killed = before_atoms - {origin for origin in origins if origin > 0}
     if w.last_written:
         _overridden(out, w, hunks, content)

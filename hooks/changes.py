@@ -96,6 +96,7 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
     place, state, word, config = batch.place, batch.state, batch.word, batch.config
     lines = batch.lines[commit.id]
     old = state.get("changes", verdict.change)
+    before = atoms_of(state, verdict.change) if old else frozenset()
     facts = records.change_facts(state, commit, lines)
     replaces = list(old["replaces"]) if old else []
     for name in (verdict.moved_from, *((state.get("changes", c) or {}).get("commit") for c in verdict.absorbs)):
@@ -137,7 +138,16 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
         row = records.outcome_row(verdict.change, "edited", commit.at, config.hash, commit=commit.id, cause="before commit",
                                   value=overridden / len(written), detail=detail)  # fmt: skip
         batch.add_outcome(row)
-    if first:
+    if old and verdict.moved_from and (lost := before - arrival.atoms - elsewhere):
+        detail = {
+            "lines": len(lost),
+            "of": len(before),
+            "before_commit": False,
+            "after_s": round(commit.at - old["committed_at"]),
+        }
+        batch.add_outcome(records.outcome_row(verdict.change, "edited", commit.at, config.hash, commit=commit.id,
+                                              value=len(lost) / len(before), detail=detail))  # fmt: skip
+    if first or verdict.moved_from:
         batch.rows.pairs += _pairs(state, verdict.change, commit, lines, config)
 
 
