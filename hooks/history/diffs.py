@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
@@ -22,6 +22,7 @@ from git_hone.hooks.history.commits import OFFLINE
 
 Hunk = tuple[int, int, int]
 """(first old line from 0, lines removed, lines added)."""
+MergeChange = tuple[str, list[tuple[bytes, bytes, bytes, bytes]] | None]
 COMMON = ("-c", "core.bigFileThreshold=1m", "diff-tree", "--stdin", "-r", "--root", "--no-color", "--no-ext-diff",
           "--no-textconv", "--ignore-submodules=none")  # fmt: skip
 PATCH = (*COMMON, "--always", "-c", "-p", "-U0", "--inter-hunk-context=0", "--diff-algorithm=myers", "--indent-heuristic", "-M",
@@ -208,7 +209,7 @@ def _rows(reader: _Reader) -> tuple[int, list[bytes]]:
     return int(ranges[-1][0]) - 1, marks
 
 
-def patches(cwd: Path, shas: Sequence[str], roots: frozenset[str] = frozenset()) -> Iterator[CommitDiff]:
+def patches(cwd: Path, shas: Sequence[str], roots: frozenset[str] = frozenset()) -> Generator[CommitDiff, None, None]:
     """The diff of each commit, in the given order, against all its parents.
 
     A commit in `roots` has parents that are not here (a shallow clone's edge): it comes without files, not as a birth of
@@ -325,9 +326,7 @@ def _parsed(out: bytes) -> Iterator[CommitDiff]:
         yield from parse(held)
 
 
-def merge_changes(
-    cwd: Path, merges: Sequence[tuple[str, str]]
-) -> Iterator[tuple[str, list[tuple[bytes, bytes, bytes, bytes]] | None]]:
+def merge_changes(cwd: Path, merges: Sequence[tuple[str, str]]) -> Generator[MergeChange, None, None]:
     """For each (merge, its first parent): (new id, status letter, mode, path) of what changed between them, from trees alone.
 
     None for a merge whose trees cannot be read.

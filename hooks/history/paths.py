@@ -6,7 +6,8 @@ import re
 from functools import lru_cache
 
 FOLDERS = r"vendor|vendored|_vendor|third[_-]party|node_modules|bower_components|dist|site-packages|__snapshots__|\.yarn"
-NAMES = r"package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|bun\.lockb|go\.sum|gradle\.lockfile|packages\.lock\.json"  # the other lock files end in .lock
+# the other lock files end in .lock
+NAMES = r"package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|bun\.lockb|go\.sum|gradle\.lockfile|packages\.lock\.json"
 ENDS = (
     r"\.min\.(?:js|css)|\.bundle\.js|\.map|\.pb\.go|_pb2(?:_grpc)?\.pyi?|\.g\.dart|\.generated\.\w+|\.snap|\.svg|\.csv|\.tsv"
     r"|\.jsonl|\.ipynb|\.pot?|\.lock"

@@ -29,7 +29,6 @@ from git_hone.hooks.history.paths import followed
 NUMBERS: Final = "i"
 ALIVE: Final = 2**31 - 1
 """Death minute of a line that lives."""
-Lines = array  # of line numbers; never changed once in a state, so branches may share it
 File = tuple[bytes, "array[int]"]
 State = dict[bytes, File]
 MergeChanges = list[tuple[bytes, bytes, bytes, bytes]]
@@ -78,6 +77,7 @@ class Walk:
         for commit in commits[: self.ledger.walked]:
             for parent in self._parents(commit):
                 self.children[parent] -= 1
+        self.is_whole = True  # False while a commit is half taken: such a state must not be saved
         self.chain = first_parents(commits)
         self.chain_minute = chain_minutes(commits, self.chain, now_minute)
 
@@ -86,6 +86,7 @@ class Walk:
 
     def step(self, diff: CommitDiff, merge: MergeChanges | None) -> None:
         """Take the next commit's diff; `merge` is what a merge changed against its first parent (see `merge_changes`)."""
+        self.is_whole = False
         at = self.ledger.walked
         commit = self.commits[at]
         minute = self.chain_minute.get(at)

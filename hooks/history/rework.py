@@ -1,0 +1,86 @@
+"""Reverts, corrections and the files that are written again and again. Pure."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from git_hone.hooks.history.commits import Commit
+from git_hone.hooks.history.paths import followed
+from git_hone.hooks.history.survival import DAY
+from git_hone.hooks.history.walk import Walk, landings
+
+REVERTS: Final = re.compile(rb"^This reverts commit ([0-9a-f]{7,64})\b", re.M)
+FIX: Final = re.compile(r"\b(fix(es|ed|ing)?|bug(fix)?|hotfix|regression|broken|crash(es|ed)?)\b", re.I)
+SOON: Final = 30 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """Commit `by` reverts commit `of` (positions). `stands`: nothing reverted that revert in turn."""
+
+    by: int
+    of: int
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Commit `by`, whose subject says it fixes something, removed `lines` lines of commit `of` within 30 days."""
+
+    by: int
+    of: int
+    lines: int
+    same_author: bool
+
+
+def reverts(commits: Sequence[Commit]) -> list[Revert]:
+    """The reverts whose target is an earlier commit of this history; a message that names another is not one."""
+    order = sorted((commit.sha, at) for at, commit in enumerate(commits))
+    shas = [sha for sha, _ in order]
+    found = []
+    for at, commit in enumerate(commits):
+        for name in dict.fromkeys(REVERTS.findall(commit.message)):
+            prefix = name.decode()
+            low, high = bisect_left(shas, prefix), bisect_right(shas, prefix + "g")
+            if high - low == 1 and order[low][1] < at:
+                found.append((at, order[low][1]))
+    undone: set[int] = set()  # positions of commits that a standing later revert undid
+    standing: dict[tuple[int, int], bool] = {}
+    for by, of in sorted(found, reverse=True):
+        standing[by, of] = by not in undone
+        if standing[by, of]:
+            undone.add(of)
+    return [Revert(by, of, standing[by, of]) for by, of in found]
+
+
+def corrections(walk: Walk, group: Sequence[str | None]) -> list[Correction]:
+    """Fixes that removed lines of an earlier, other commit within 30 days of its landing; merges aside."""
+    ledger, commits = walk.ledger, walk.commits
+    fixes = {at for at, commit in enumerate(commits) if group[at] is not None and FIX.search(commit.subject)}
+    landed = landings(commits, walk.chain)
+    found = []
+    for of in range(ledger.walked):
+        if group[of] is None or landed[of] < 0:
+            continue
+        lines = ledger.lines_of(of)
+        latest = walk.chain_minute[landed[of]] + SOON
+        counts: dict[int, int] = {}
+        cut = slice(lines.start, lines.stop)
+        for by, minute, flag in zip(ledger.killer[cut], ledger.died[cut], ledger.landed[cut], strict=True):
+            if by in fixes and by != of and (minute <= latest or not flag):
+                counts[by] = counts.get(by, 0) + 1
+        same = commits[of].author_email
+        found += [Correction(by, of, count, commits[by].author_email == same) for by, count in counts.items()]
+    return found
+
+
+def reworked_files(walk: Walk, top: int = 10) -> list[tuple[str, int]]:
+    """The files with most commits that removed lines from them: (path, commits)."""
+    ranked = sorted(
+        ((path, len(by)) for path, by in walk.ledger.kills.items() if followed(path)), key=lambda each: (-each[1], each[0])
+    )
+    return [(path.decode("utf-8", "backslashreplace"), count) for path, count in ranked[:top]]
