@@ -97,8 +97,8 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
     if not _is_file(change):
         return None
     sources: list[tuple[str, float, bool, list[list[int]]]] = [row for name in names for row in state.nodes(name)]
-    if not sources and change.status == "A":
-        sources = moved_from(place, state, change.path, change.after, _in_no_tree(place, commit))
+    if change.path not in paths and change.status in "ARC":
+        sources += moved_from(place, state, change.path, change.after, _in_no_tree(place, commit))
     if not sources:
         return None
     sources.sort(key=lambda row: -row[1])
