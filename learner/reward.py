@@ -185,7 +185,7 @@ class Evidence:
     ) -> Evidence:
         """From a row of CHANGES, the rows of SIGNALS of its tree and of its parent's tree, and its rows of OUTCOMES."""
         lines = Lines(*(change.get(f"lines_{name}") for name in ("ai", "human", "unknown", "written")))
-        return cls(lines, newest(signals), newest(parent), [Outcome.of(row) for row in outcomes], tampered)
+        return cls(lines, newest(signals), newest(parent), _outcomes(outcomes), tampered)
 
 
 class Term(NamedTuple):
@@ -280,18 +280,38 @@ def hone_reward(evidence: Evidence) -> Reward:
 
 
 def newest(rows: Iterable[Row]) -> list[Measured]:
-    """The newest measurement of each (kind, tool) that says anything; a run that could not start hides no earlier one."""
-    best: dict[tuple[Any, Any], Row] = {}
+    """The newest measurement of each (kind, tool) that says anything.
+
+    A run that could not start hides no earlier one. A row that cannot be true (8 of 7 tests) is no measurement: one damaged
+    report must not keep every later reward from being computed, so here, unlike in `Measured`, it is left out.
+    """
+    best: dict[tuple[str, str], tuple[tuple[float, str], Measured]] = {}
     for row in rows:
-        key = (row["kind"], row.get("tool"))
-        if row.get("passed") is not None and (key not in best or _age(row) >= _age(best[key])):
-            best[key] = row
-    return [Measured.of(best[key]) for key in sorted(best, key=repr)]
+        try:
+            measured = Measured.of(row)
+        except (ValueError, TypeError):
+            continue
+        key, age = (measured.kind, measured.tool), _age(row)
+        if measured.passed is not None and (key not in best or age >= best[key][0]):
+            best[key] = age, measured
+    return [best[key][1] for key in sorted(best)]
 
 
-def _age(row: Row) -> tuple[str, str]:
+def _age(row: Row) -> tuple[float, str]:
     at = row.get("recorded_at")
-    return (at.isoformat() if isinstance(at, datetime) else str(at or ""), str(row.get("record_id") or ""))
+    seconds = at.timestamp() if isinstance(at, datetime) else float(at or 0.0)
+    return seconds, str(row.get("record_id") or "")
+
+
+def _outcomes(rows: Iterable[Row]) -> list[Outcome]:
+    """The outcomes that can be true, as with `newest`."""
+    out = []
+    for row in rows:
+        try:
+            out.append(Outcome.of(row))
+        except (ValueError, TypeError):
+            continue
+    return out
 
 
 # vetoes

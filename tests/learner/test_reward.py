@@ -246,6 +246,13 @@ def test_newest_measurement_of_a_tool_that_says_anything() -> None:
         assert [m.errors for m in newest(order)] == [3]
 
 
+def test_a_row_that_cannot_be_true_is_left_out() -> None:
+    broken = [row("test", second=3, tests_passed=8, tests_total=7), row("coverage", coverage_pct=140.0), row("smell")]
+    assert [m.tests_passed for m in newest([row("test", tests_passed=7, tests_total=7), *broken])] == [7]
+    at = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    assert Evidence.of({"lines_ai": 1}, broken, [], [{"kind": "rated", "at": at, "value": 7.0}]).outcomes == []
+
+
 @pytest.mark.parametrize("details", [None, "", "nope", "[]", '{"failed": 3, "passed": {}}'])
 def test_damaged_details_are_as_good_as_none(details: str | None) -> None:
     assert Measured.of(row("test", details=details)).failed_tests is None
