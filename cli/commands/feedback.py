@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def command(rev: str, verdict: str | None, rating: float | None, note: str) -> N
     """
     if (verdict is None) == (rating is None):
         raise click.UsageError("say one of --accept, --reject and --rating N")
+    if rating is not None and math.isnan(rating):
+        raise click.UsageError("--rating: a number from 1 to 5")
     here = place.find(Path.cwd())
     commit = _commit(here, rev)
     _drain(here)  # the commit may be a moment old
@@ -82,8 +85,8 @@ def _file(here: place.Place, body: dict[str, Any]) -> None:
 def _drain(here: place.Place) -> bool:
     """Take in what lies in the inbox; False where the worker is not there."""
     try:
-        from git_hone.hooks.worker import drain_now
+        from git_hone.hooks import worker
     except ImportError:
         return False
-    drain_now(here)
+    worker.drain_now(here)
     return True
