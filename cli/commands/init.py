@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -27,13 +31,13 @@ def command(agents: tuple[str, ...], source: Path | None, as_json: bool) -> int:
     """
     here = place.find(Path.cwd())
     report = setup.install(here, agents)
-    if as_json:
+    if as_json and source is None:
         click.echo(json.dumps(_as_dict(here, report), sort_keys=True))
-    else:
+    elif not as_json:
         _tell(here, report)
         if not agents and here.top is not None and (here.top / ".claude").is_dir():
             click.echo("tip: Claude Code is used here: `git hone init --agent claude-code` records what it writes", err=True)
-    return _learn(here, source) if source is not None else 0
+    return _learn(here, source, as_json) if source is not None else 0
 
 
 def _tell(here: place.Place, report: setup.Report) -> None:
@@ -74,6 +78,36 @@ def _as_dict(here: place.Place, report: setup.Report) -> dict[str, object]:
     }
 
 
-def _learn(here: place.Place, source: Path) -> int:
+def _learn(here: place.Place, source: Path, as_json: bool) -> int:
     """Read a history once. Interrupted, it goes on from there the next time."""
-    raise click.UsageError(f"--learn-from {source}: not there yet")
+    from datetime import datetime, timezone
+
+    from git_hone.hooks.history.learn import dumps, learn_from
+    from git_hone.hooks.history.report import render
+    from git_hone.learner.store import Store
+
+    own = place.find(source).common == here.common
+    cache = here.hone / "history"
+    cache.mkdir(exist_ok=True)
+    try:
+        learned = learn_from(
+            source, cache=cache, store=Store(here.data) if own else None, progress=_progress(), now=datetime.now(timezone.utc)
+        )
+    except KeyboardInterrupt:
+        again = shlex.join(["git", "hone", "init", "--learn-from", str(source)])
+        click.echo(f"\nstopped; `{again}` goes on from here", err=True)
+        return 130
+    click.echo(dumps(learned) if as_json else render(learned, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    if not own:
+        click.echo(f"{source} is another repository: reported, not recorded here", err=True)
+    return 0
+
+
+def _progress() -> Callable[[str, int, int], None]:
+    """A line that is written over, on a terminal only."""
+
+    def tell(what: str, done: int, total: int) -> None:
+        share = f" {done} of {total}" if total else ""
+        click.echo(f"\r\033[K{what}{share}", nl=False, err=True)
+
+    return tell if sys.stderr.isatty() else lambda *_: None
