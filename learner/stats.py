@@ -131,14 +131,14 @@ SELECT run_id, CASE WHEN tokens_in IS NULL AND tokens_out IS NULL THEN NULL
   FROM runs_now WHERE $since IS NULL OR started_at >= make_timestamptz($since::BIGINT)
  ORDER BY started_at DESC NULLS LAST, run_id DESC LIMIT $n
 """
-NAMING: Final = """
+NAMED: Final = """
 SELECT DISTINCT change_id FROM (SELECT change_id, unnest(run_ids) AS run_id FROM changes_rows)
   SEMI JOIN (SELECT unnest($runs::VARCHAR[]) AS run_id) USING (run_id)
 """
 CREDIT: Final = """
 SELECT avg(reward) FROM (SELECT unnest(run_ids) AS run_id, reward FROM changes_now
-                          WHERE state = 'live' AND reward IS NOT NULL AND change_id IN ({}))
- WHERE list_contains(?::VARCHAR[], run_id) GROUP BY run_id
+                          WHERE state = 'live' AND reward IS NOT NULL AND {})
+  SEMI JOIN (SELECT unnest($runs::VARCHAR[]) AS run_id) USING (run_id) GROUP BY run_id
 """
 
 
@@ -155,15 +155,17 @@ def _recent(engine: duckdb.DuckDBPyConnection, n: int, since: datetime | None) -
 
 
 def _rewards(engine: duckdb.DuckDBPyConnection, runs: list[str]) -> list[float]:
-    """The reward of each run that has one. In two steps: which changes name these runs is asked of the rows as they lie,
-    and a filter on a key is one that DuckDB can apply before it looks for the newest row of each."""
+    """The reward of each run that has one. Where changes are stored more than once, it is asked first which of them name
+    these runs: a filter on a key is one that DuckDB can apply before it looks for the newest row of each."""
     if not runs:
         return []
-    changes = [name for (name,) in engine.execute(NAMING, {"runs": runs}).fetchall()]
-    if not changes:
-        return []
-    sql = CREDIT.format(", ".join("?" * len(changes)))
-    return [float(reward) for (reward,) in engine.execute(sql, [*changes, runs]).fetchall()]
+    given: dict[str, Any] = {"runs": runs}
+    chosen = "true"
+    if engine.execute("SELECT 1 FROM changes_twice LIMIT 1").fetchone():
+        changes = [name for (name,) in engine.execute(NAMED, given).fetchall()]
+        given |= {f"c{i}": name for i, name in enumerate(changes)}
+        chosen = f"change_id IN ({', '.join(f'$c{i}' for i in range(len(changes)))})" if changes else "false"
+    return [float(reward) for (reward,) in engine.execute(CREDIT.format(chosen), given).fetchall()]
 
 
 def _mean(values: Sequence[float]) -> float | None:
