@@ -77,7 +77,7 @@ def attribute(
             for w in work:
                 w.content = objects.blob(w.change.after) if w.change.after else b""
         lines = [_lines(state, w, hunks, default[commit.id]) for w in work]
-        if any(f.atoms or f.killed for f in lines):
+        if any(f.atoms or f.killed or f.unknown for f in lines):
             lines += [_plain(c, hunks, default[commit.id]) for c in rest if _is_file(c)]
             found[commit.id] = lines
     return found

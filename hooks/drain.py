@@ -205,10 +205,12 @@ def _attribute(batch: Batch) -> None:
             commit.id in word.agent or claims(commit.message, commit.author, commit.author_email, commit.committer_email)
         )
         default[commit.id] = HUMAN if seen and not named else UNKNOWN
-        if seen and not named and state.get("commits", commit.id) is None:
-            state.put("commits", commit.id, {"change": None, "blobs": {}})
     linked = {new: set(olds) for new, olds in word.linked.items()}
     batch.lines = attribute(batch.place, state, batch.arrived, linked, default)
+    for name, kind in default.items():
+        doubtful = any(f.unknown for f in batch.lines.get(name, ()))
+        if kind == HUMAN and not doubtful and state.get("commits", name) is None:
+            state.put("commits", name, {"change": None, "blobs": {}})
 
 
 def _write(place: Place, rows: Rows) -> None:

@@ -53,7 +53,7 @@ hone_agent_event() {
 	if [ -d "$common/hone/inbox" ]; then hone=$common/hone; elif [ "$kind" ]; then return 0; fi
 	case $kind in
 	tool)
-		if [ -L "$path" ]; then blob=link; elif [ -f "$path" ]; then blob=$(cd "$root" && git hash-object -w -- "$path"); else blob=none; fi
+		if [ -L "$path" ]; then blob=link; elif [ -f "$path" ]; then blob=$(git -C "$root" hash-object -w -- "$path"); else blob=none; fi
 		;;
 	shell)
 		index=$gd/hone-index
