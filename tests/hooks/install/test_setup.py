@@ -42,17 +42,6 @@ def events(where: place.Place) -> list[str]:
     return sorted(file.read_text().split("\n")[0].removeprefix("%hone 1 git ") for file in where.inbox.glob("*.ev"))
 
 
-@pytest.fixture(autouse=True)
-def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hooks' scripts, but with a program that does nothing in the worker's place."""
-    real = setup.scripts
-
-    def quiet() -> dict[str, bytes]:
-        return {name: text.replace(b" -I -m git_hone.hooks.worker", b" -c pass") for name, text in real().items()}
-
-    monkeypatch.setattr(setup, "scripts", quiet)
-
-
 def test_uninstall_puts_every_byte_back(repo: Callable[..., Any]) -> None:
     r = repo()
     hooks = r.path / ".git/hooks"
