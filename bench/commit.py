@@ -2,14 +2,16 @@
 
     python -m bench.commit [--json] [--rounds 40] [--sessions 500]
 
-Four repositories with the same files take turns: plain; hooks, a person commits; hooks, an agent's edits are pending; and
-the same with SESSIONS old sessions in the record. Every round edits one file in each and times `git commit` alone. The
-worker is replaced by `true` meanwhile (see `bench.scratch`) and timed on its own afterwards, on one commit's events.
+Five repositories take turns: plain; hooks, a person commits; hooks, an agent's edits are pending; the same with SESSIONS old
+sessions in the record; and that one's twin without hooks, as its measure. Every round edits one file in each and times
+`git commit` alone. The worker is replaced by `true` meanwhile (see `bench.scratch`) and is timed on its own: `worker_*` is its
+CPU for the events of one prompt, one edit and one commit, which nobody waits for.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,34 +21,44 @@ from typing import Any
 from bench import scratch
 from git_hone.hooks.player import Player
 
-KINDS = ("plain", "human", "agent", "agent_old_sessions")
+HOOKED = {"human": "plain", "agent": "plain", "agent_old_sessions": "plain_old_sessions"}
+"""What is measured, and against what."""
 
 
 def measure(rounds: int = 40, sessions: int = 500) -> dict[str, Any]:
     """CPU milliseconds of a commit by kind, ratios to plain, and the worker's own CPU."""
     with scratch.home() as (folder, env):
-        repos = {kind: scratch.repository(folder / kind, env) for kind in KINDS}
-        players = {}
-        for kind in KINDS[1:]:
-            scratch.install(repos[kind], env)
-            players[kind] = Player(repos[kind], folder, env)
+        repos = {kind: scratch.repository(folder / kind, env) for kind in ("plain", *HOOKED)}
+        players = {kind: Player(repos[kind], folder, env) for kind in HOOKED}
+        for player in players.values():
+            scratch.install(player.repo, env)
+            player.start()
         scratch.old_sessions(players["agent_old_sessions"], sessions)
-        workers = {kind: worker_ms(players[kind], env) for kind in KINDS[2:]}
+        workers = {kind: worker_ms(players[kind], env) for kind in HOOKED if kind != "human"}
+        repos["plain_old_sessions"] = twin(repos["agent_old_sessions"], folder / "plain_old_sessions", env)
         for repo in players.values():
             scratch.still(repo.repo)
-        times: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        times: dict[str, list[float]] = {kind: [] for kind in repos}
         for k in range(rounds + 2):
             for kind, repo in repos.items():
                 spent = one(repo, env, k, players[kind] if kind.startswith("agent") else None)
                 if k >= 2:  # the first two warm the caches
                     times[kind].append(spent)
     medians = {kind: scratch.middle(values) for kind, values in times.items()}
-    ratios = {f"ratio_{kind}": round(medians[kind]["median"] / medians["plain"]["median"], 3) for kind in KINDS[1:]}
+    ratios = {f"ratio_{kind}": round(medians[kind]["median"] / medians[base]["median"], 3) for kind, base in HOOKED.items()}
     return {
         **ratios,
         **{f"{kind}_ms": value for kind, value in medians.items()},
         **{f"worker_{k}_ms": v for k, v in workers.items()},
     }
+
+
+def twin(repo: Path, copy: Path, env: Mapping[str, str]) -> Path:
+    """The same repository without hooks."""
+    shutil.copytree(repo, copy, symlinks=True)
+    subprocess.run(["git", "config", "core.hooksPath", str(copy / "none")], cwd=copy, env=env, check=True)
+    subprocess.run(["git", "status", "-s"], cwd=copy, env=env, check=True, capture_output=True)
+    return copy
 
 
 def one(repo: Path, env: Mapping[str, str], k: int, player: Player | None) -> float:
