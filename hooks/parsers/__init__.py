@@ -13,6 +13,8 @@ from typing import Final
 
 from git_hone.hooks.parsers.counts import ANSI, Counts
 
+__all__ = ["FORMATS", "Counts", "Parser", "parser", "sniff"]
+
 Parser = Callable[[bytes], Counts]
 
 FORMATS: Final = ("ruff_json", "sarif", "eslint_json", "mypy_json", "pyright_json", "junit", "coverage_json", "cobertura",
@@ -43,16 +45,19 @@ CLOSING: Final = (
 )  # fmt: skip
 """The line each tool's text ends with, or is known by; the first that fits."""
 
+OF_TESTS: Final = {"pytest_text", "unittest_text", "coverage_text"}
+
 TEXTS: Final = {
     "lint": ("ruff_text", "eslint_text"),
     "type": ("mypy_text", "pyright_text", "tsc_text"),
     "test": ("pytest_text", "unittest_text"),
     "compile": ("tsc_text", "compileall_text"),
-    "coverage": ("coverage_text", "pytest_text", "unittest_text"),
+    "coverage": ("coverage_text",),
     "schema": (),
     "boundary": ("import_linter_text",),
 }
-"""Which texts come first for each kind of signal: a test's output may well quote a linter's."""
+"""Which texts come first for each kind of signal; those of tests are never looked for in a linter's output, nor the
+other way round, since a test may well quote a linter."""
 
 
 def parser(name: str) -> Parser:
@@ -98,5 +103,6 @@ def _lines(head: bytes, kind: str) -> str | None:
 def _text(data: bytes, kind: str) -> str | None:
     tail = ANSI.sub(b"", data).replace(b"\r\n", b"\n")
     first = TEXTS.get(kind, ())
-    ordered = sorted(CLOSING, key=lambda pair: first.index(pair[0]) if pair[0] in first else len(first))
+    family = [pair for pair in CLOSING if (pair[0] in OF_TESTS) == (kind in ("test", "coverage"))]
+    ordered = sorted(family, key=lambda pair: first.index(pair[0]) if pair[0] in first else len(first))
     return next((name for name, mark in ordered if re.search(mark, tail)), None)

@@ -33,7 +33,10 @@ def parse(data: bytes) -> Counts:
             seen[number] = seen.get(number, False) or hit
         tags.append(tag)
 
-    walk(data, FORM, start, lambda tag: tags.pop() and None)
+    def end(_: str) -> None:
+        tags.pop()
+
+    walk(data, FORM, start, end)
     missing = {path: sum(not hit for hit in seen.values()) for path, seen in lines.items()}
     return Counts(
         coverage_pct=_share(root, lines), details=bounded({"files": {path: n for path, n in missing.items() if n}})
