@@ -12,9 +12,8 @@ TOKEN: Final = re.compile(
     r"""(?P<comment>//[^\n]*|/\*[\s\S]*?\*/)|(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)"""
 )
 DECLARED: Final = re.compile(r"^\s*(?:export\s+)?(const|let|var)\s", re.M)
-STATEMENT: Final = re.compile(
-    r"^[ \t]*(?:(?:const|let|var)\s+\w+\s*=\s*[\w.]+(?:\([^()\n]*\))?|return\s+[\w.]+(?:\([^()\n]*\))?)(;?)[ \t]*$", re.M
-)
+VALUE: Final = r"""(?:''|""|``|[\w.]+(?:\([^()\n]*\))?)"""
+STATEMENT: Final = re.compile(rf"^[ \t]*(?:(?:const|let|var)\s+\w+\s*=\s*|return\s+){VALUE}(;?)[ \t]*$", re.M)
 NIL: Final = re.compile(r"\breturn\s+(?:[\w.{}]+,\s*)*(fmt\.Errorf\(|errors\.(?:Wrap|Wrapf|Join)\(|err\b)")
 
 

@@ -103,6 +103,7 @@ class Walk:
         self.ledger.first.append(len(self.ledger.killer))
         if self.children[at] or at == len(self.commits) - 1:
             self.states[at] = state
+        self.is_whole = True
 
     def _take(self, commit: Commit) -> State:
         """The first parent's state, ours to change; states that no later commit needs are let go."""
