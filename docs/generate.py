@@ -52,9 +52,8 @@ def prose(text: str) -> Iterator[str]:
 
 def arguments(command: click.Command) -> Iterator[str]:
     for each in (param for param in command.params if isinstance(param, click.Argument)):
-        name = each.metavar or (kind(each.type) if isinstance(each.type, click.Choice) else str(each.name).upper())
-        name += "..." if each.nargs == -1 else ""
-        yield name if each.required else f"[{name}]"
+        name = kind(each.type) if isinstance(each.type, click.Choice) else str(each.name).upper()
+        yield each.metavar or (name if each.required else f"[{name}]")
 
 
 def options(command: click.Command) -> list[str]:
