@@ -61,13 +61,15 @@ def options(command: click.Command) -> list[str]:
     for option in (each for each in command.params if isinstance(each, click.Option) and not each.hidden):
         flags = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
         value = "" if option.is_flag or option.count else f" `{option.metavar or kind(option.type)}`"
-        told = " ".join((option.help or "").split()).replace("|", "\\|")
-        rows.append(f"| {flags}{value} | {told} |")
+        told = " ".join((option.help or "").split())
+        rows.append("| {} | {} |".format(*(cell.replace("|", "\\|") for cell in (flags + value, told))))
     return ["| option | meaning |", "|---|---|", *rows, ""] if rows else []
 
 
 def kind(what: click.ParamType) -> str:
-    return "|".join(map(str, what.choices)) if isinstance(what, click.Choice) else what.name.upper()
+    if isinstance(what, click.Choice):
+        return "|".join(map(str, what.choices))
+    return "N" if isinstance(what, click.IntRange) else what.name.upper()
 
 
 def records() -> str:
