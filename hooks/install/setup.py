@@ -18,6 +18,7 @@ from typing import Final
 from git_hone.hooks import git
 from git_hone.hooks.install import agent_folder, agents, native
 from git_hone.hooks.install.ledger import Ledger, write_atomic
+from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
 from git_hone.learner.errors import GitError, UsageError
 
@@ -236,8 +237,11 @@ def _remove_home(place: Place, pending: bool, report: Report) -> None:
     for folder in (place.common, *place.common.glob("worktrees/*")):
         for index in folder.glob("hone-index*"):  # agent-event.sh keeps one for its snapshots
             index.unlink(missing_ok=True)
+    if not place.hone.is_dir():
+        return
     if not pending:
-        shutil.rmtree(place.hone, ignore_errors=True)
+        with locked(place.hone / "drain.lock", 5.0):  # a drain that is at work would write into the folder as it goes
+            shutil.rmtree(place.hone, ignore_errors=True)
         return
     report.kept.append(f"{place.inbox}: events that could not be recorded (`--purge` deletes them)")
     for path in place.hone.iterdir():
