@@ -182,7 +182,7 @@ class _Visitor:
         last = name.rpartition(".")[2]
         if self.is_test:
             return
-        if last and not name.startswith(("self.", "cls.")):
+        if isinstance(node.func, ast.Name):  # a method of the same name may be anybody's
             self.called.setdefault(last, {}).setdefault(self.path, node.lineno)
         if name == "print":
             self._add("talk", "print, not logging", node)
