@@ -36,8 +36,8 @@ def measure(rounds: int = 40, sessions: int = 500) -> dict[str, Any]:
         scratch.old_sessions(players["agent_old_sessions"], sessions)
         workers = {kind: worker_ms(players[kind], env) for kind in HOOKED if kind != "human"}
         repos["plain_old_sessions"] = twin(repos["agent_old_sessions"], folder / "plain_old_sessions", env)
-        for repo in players.values():
-            scratch.still(repo.repo)
+        for player in players.values():
+            scratch.still(player.repo)
         times: dict[str, list[float]] = {kind: [] for kind in repos}
         for k in range(rounds + 2):
             for kind, repo in repos.items():

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -66,7 +67,7 @@ def options(command: click.Command) -> list[str]:
     return ["| option | meaning |", "|---|---|", *rows, ""] if rows else []
 
 
-def kind(what: click.ParamType) -> str:
+def kind(what: click.ParamType[Any]) -> str:
     if isinstance(what, click.Choice):
         return "|".join(map(str, what.choices))
     return "N" if isinstance(what, click.IntRange) else what.name.upper()
