@@ -15,7 +15,8 @@ from git_hone.hooks.lines import Hunk
 FLAGS = ("-U0",
           "--no-renames", "--no-ext-diff", "--no-textconv", "--full-index", "--no-color",
          "--diff-algorithm=histogram",
-         "--ignore-cr-at-eol", "--src-prefix=a/", "--dst-prefix=b/", "--no-indent-heuristic", "--inter-hunk-context=0")  # fmt: skip
+         "--ignore-cr-at-eol", "--src-prefix=a/", "--dst-prefix=b/",
+         "--no-indent-heuristic", "--inter-hunk-context=0")  # fmt: skip
 QUIET = ("-c", "core.attributesFile=/dev/null", "-c", "core.bigFileThreshold=32m")
 Pair = tuple[str, str]
 

@@ -14,6 +14,7 @@ anywhere, the next drain does it again and writes the same rows under the same i
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterable
@@ -66,7 +67,7 @@ def _drain(place: Place, now: float) -> Drained:
     config, config_error = _config(place)
     done = Drained()
     with State(place.hone / "state.db") as state:
-        events, unreadable = _read_inbox(place, state, now)
+        tips, events, unreadable = _look(place, state, now)
         if not config.enabled:
             _acknowledge([event.file for event in events])
             return done
@@ -74,7 +75,7 @@ def _drain(place: Place, now: float) -> Drained:
         taken = intake.take(place, state, [event for event in events if event.kind == "agent"], now)
         unreadable += [(event.file, reason) for event, reason in taken.unreadable]
         measured = _take_signals(batch, events)
-        batch.tips, batch.known_tips = history.tips(place.cwd), state.meta("tips", {})
+        batch.tips, batch.known_tips = tips, state.meta("tips", {})
         n_new = _arrivals(batch)
         _attribute(batch)
         changes.settle(batch)
@@ -108,11 +109,25 @@ def _config(place: Place) -> tuple[configuration.Config, str | None]:
         return configuration.Config(configuration.DEFAULTS), error.message
 
 
-def _read_inbox(place: Place, state: State, now: float) -> tuple[list[Event], list[tuple[Path, str]]]:
+def _look(place: Place, state: State, now: float) -> tuple[dict[str, str], list[Event], list[tuple[Path, str]]]:
+    """History and inbox as they stood at one moment: an event that came before a commit in the history is in the list.
+
+    A folder that is read while others write into it can show a later file and miss an earlier one. So only files that were
+    there before the reading began count (by the file system's own clock), and the names in the history must be the same
+    before and after. Where writers never pause, the last try is taken.
+    """
     before = {(name, at) for name, at in state.meta("drained", [])}
+    for last_try in (False, False, False, False, True):
+        tips = history.tips(place.cwd)
+        began = _clock(place)
+        files = inbox.pending(place.inbox)
+        early = [file for file, at in files if at < began]
+        if last_try or (len(early) == len(files) and tips == history.tips(place.cwd)):
+            break
+        time.sleep(0.008)
     events: list[Event] = []
     unreadable: list[tuple[Path, str]] = []
-    for file in inbox.pending(place.inbox):
+    for file in early:
         got = inbox.read(file, now=now)
         if isinstance(got, str):
             unreadable.append((file, got))
@@ -120,7 +135,15 @@ def _read_inbox(place: Place, state: State, now: float) -> tuple[list[Event], li
             _acknowledge([file])  # drained, but the process ended before it could say so
         elif got is not None:
             events.append(got)
-    return events, unreadable
+    return tips, events, unreadable
+
+
+def _clock(place: Place) -> int:
+    """Now, in nanoseconds, as the file system stamps it."""
+    mark = place.hone / ".tmp-clock"
+    mark.write_bytes(b"")
+    os.utime(mark)
+    return mark.stat().st_mtime_ns
 
 
 def _git_word(events: Iterable[Event]) -> GitWord:
@@ -173,7 +196,10 @@ def _arrivals(batch: Batch) -> int:
     place, state, word, tips = batch.place, batch.state, batch.word, batch.tips
     new = history.between(place.cwd, tips.values(), batch.known_tips.values())
     waiting = [name for name in state.meta("provisional", []) if name not in new]
+    unheard = set(state.meta("unheard", []))  # looked at before their hook's word came in
+    waiting += [name for name in word.at if name in unheard and name not in waiting]
     again = [name for name in waiting if not history.unreachable(place.cwd, name, tips.values())]
+    state.set_meta("unheard", [*(name for name in unheard if name not in word.at), *(n for n in new if n not in word.at)][-500:])
     seen = [name for name, how in word.how.items() if how != "rebase" and name not in new and state.get("commits", name) is None]
     batch.lost = {name for name in seen if history.unreachable(place.cwd, name, tips.values())}
     arrived = history.read(place.cwd, [*again, *batch.lost, *new], place.common)

@@ -64,17 +64,14 @@ def _write(inbox: Path, name: str, data: bytes) -> Path:
     return whole
 
 
-def pending(inbox: Path) -> list[Path]:
-    """The event files, oldest first. Empty where there is no inbox."""
+def pending(inbox: Path) -> list[tuple[Path, int]]:
+    """(event file, its mtime in nanoseconds), oldest first. Empty where there is no inbox."""
     try:
-        found = [
-            (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
-            for entry in os.scandir(inbox)
-            if entry.name.endswith(".ev")
-        ]
+        entries = [entry for entry in os.scandir(inbox) if entry.name.endswith(".ev")]
+        found = [(entry.stat(follow_symlinks=False).st_mtime_ns, entry.name) for entry in entries]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [inbox / name for _, name in sorted(found)]
+    return [(inbox / name, at) for at, name in sorted(found)]
 
 
 def read(file: Path, *, now: float) -> Event | str | None:

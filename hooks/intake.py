@@ -232,9 +232,8 @@ def _transitions(
         return found
     for path, after in seen.blobs.items():
         before = use["blobs"].get(path) if use else None
-        if before is None:
-            row = state.db.execute("select blob from seen where tree = ? and path = ?", (root, path)).fetchone()
-            before = row[0] if row and seen.source == "agent-v1" else None
+        if before is None and seen.source == "agent-v1":
+            before = "="  # its checkpoints come in pairs, without a name that joins them: from the last state seen
         edit = base if before is not None else None
         found.append(Transition(event.at, root, path, path, "?" if before is None else before, after, edit, UNKNOWN))
     return found
@@ -253,10 +252,15 @@ def _follow(place: Place, state: State, transitions: list[Transition]) -> None:
             latest[root, path] = row[0] if row else newest[0] if newest else ""
         return latest[root, path]
 
+    observed: set[tuple[str, str]] = set()
     pairs: list[Pair] = []
     plan: list[tuple[Transition, str, str]] = []  # what was there last, what the tool found
     for step in transitions:
         was = last(step.root, step.old_path)
+        if step.before == "=":
+            known = (step.root, step.path) in observed or _was_seen(state, step)
+            step.before, step.edit = (was, step.edit) if known else ("?", None)
+        observed.add((step.root, step.path))
         before = was if step.before == "?" and step.edit is not None else step.before
         if step.before == "?":
             pairs.append((was, step.after))
@@ -268,6 +272,10 @@ def _follow(place: Place, state: State, transitions: list[Transition]) -> None:
     sizes = Sizes(place, hunks)
     for step, was, before in plan:
         _apply(place, state, step, was, before, hunks, sizes)
+
+
+def _was_seen(state: State, step: Transition) -> bool:
+    return state.db.execute("select 1 from seen where tree = ? and path = ?", (step.root, step.path)).fetchone() is not None
 
 
 @dataclass

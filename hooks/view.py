@@ -119,15 +119,13 @@ def _noted(place: Place, commit: str) -> View | None:
     if not changes:
         return None
     row = max(changes, key=lambda e: (str(e.get("at")), e["id"]))
-    files = [
-        {**f, "ai": sum(b - a + 1 for a, b in f.get("ai_ranges", []))}
-        for f in row.get("files", [])
-        if isinstance(f, dict) and "path" in f
-    ]
+    named = [f for f in row.get("files", []) if isinstance(f, dict) and "path" in f]
+    files = [{**f, "ai": sum(b - a + 1 for a, b in f.get("ai_ranges", []))} for f in named]
     outcomes = [e for e in events if e.get("type") == "outcome"]
     return View(
-        version=VERSION, change_id=str(row.get("change_id") or change_id_for(commit)), commit=commit, live_commit=commit, state="live",
-        kind=row.get("kind"), source="note", runs=[r for r in row.get("runs", []) if isinstance(r, dict)] if row["lines"].get("ai") else [],
+        version=VERSION, change_id=str(row.get("change_id") or change_id_for(commit)), commit=commit, live_commit=commit,
+        state="live", kind=row.get("kind"), source="note",
+        runs=[r for r in row.get("runs", []) if isinstance(r, dict)] if row["lines"].get("ai") else [],
         lines={name: int(row["lines"].get(name) or 0) for name in ("ai", "human", "unknown", "written")}, files=files, signals=[],
         outcomes=sorted(({k: e.get(k) for k in ("kind", "at", "commit", "value")} for e in outcomes), key=lambda e: str(e["at"])),
         reward={"value": row.get("reward"), "mode": row.get("reward_mode") or "hone", "terms": {}}, claims=[],
@@ -152,9 +150,10 @@ def _plain(place: Place, commit: str) -> View:
                 {"path": f.path, "ai": 0, **kinds, "ai_ranges": [], "human_ranges": ranges(added) if seen else [], "runs": {}}
             )
     return View(
-        version=VERSION, change_id=change_id_for(commit), commit=commit, live_commit=commit, state="none", kind=None, source="git",
-        runs=[], lines={"ai": 0, "human": total if seen else 0, "unknown": 0 if seen else total, "written": 0}, files=files,
-        signals=[_signal(s) for s in Store(place.data).rows("signals", where={"tree": found[0].tree})] if found else [], outcomes=[],
+        version=VERSION, change_id=change_id_for(commit), commit=commit, live_commit=commit, state="none", kind=None,
+        source="git", runs=[], files=files, outcomes=[],
+        lines={"ai": 0, "human": total if seen else 0, "unknown": 0 if seen else total, "written": 0},
+        signals=[_signal(s) for s in Store(place.data).rows("signals", where={"tree": found[0].tree})] if found else [],
         reward={"value": None, "mode": "hone", "terms": {}}, claims=[], replaces=[], notice=_how_to_fetch(place) if not seen else None,
     )  # fmt: skip
 

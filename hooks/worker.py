@@ -30,9 +30,10 @@ def start(place: Place) -> None:
     except (OSError, ValueError):
         env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | {"GIT_HONE_OFF": "1"}
         try:
-            subprocess.Popen(
-                [sys.executable, "-I", "-m", "git_hone.hooks.worker", str(place.hone)], env=env, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=True,
+            subprocess.run(  # the shell ends at once and leaves the worker to the system: no child of ours to wait for
+                ["sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh",
+                 sys.executable, "-I", "-m", "git_hone.hooks.worker", str(place.hone)],
+                env=env, start_new_session=True, stdin=subprocess.DEVNULL, capture_output=True, check=False,
             )  # fmt: skip
         except OSError:
             return

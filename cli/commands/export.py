@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from git_hone.hooks import place
+from git_hone.cli.fresh import fresh_place
 from git_hone.learner.store import Store, export_sqlite
 
 
@@ -26,5 +26,5 @@ def command(target: Path) -> None:
     Example:
       git hone export --sqlite hone.db
     """
-    counts = export_sqlite(Store(place.find(Path.cwd()).data), target)
+    counts = export_sqlite(Store(fresh_place().data), target)
     click.echo(f"{target}: {', '.join(f'{n} {name}' for name, n in counts.items())}", err=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import click
 
 from git_hone.cli import table
-from git_hone.hooks import place
+from git_hone.cli.fresh import fresh_place
 from git_hone.learner import stats
 from git_hone.learner.store import Store
 
@@ -28,7 +27,7 @@ def command(limit: int, agent: str | None, as_json: bool) -> None:
     Example:
       git hone log -n 5
     """
-    store = Store(place.find(Path.cwd()).data)
+    store = Store(fresh_place().data)
     changes = stats.newest_changes(store, limit, agent)
     if as_json:
         click.echo(json.dumps({"version": 1, "changes": [_object(change) for change in changes]}))

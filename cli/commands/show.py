@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,15 +19,10 @@ def command(rev: str, as_json: bool) -> None:
       git hone show
       git hone show HEAD~1 --json
     """
-    from git_hone.hooks import worker
-    from git_hone.hooks.inbox import pending
-    from git_hone.hooks.place import find
+    from git_hone.cli.fresh import fresh_place
     from git_hone.hooks.view import show
 
-    place = find(Path.cwd())
-    if pending(place.inbox):
-        worker.drain_now(place)
-    view = show(place, rev)
+    view = show(fresh_place(), rev)
     if as_json:
         click.echo(json.dumps(view, indent=2, ensure_ascii=True))
         return
@@ -79,7 +73,8 @@ def _cost(run: dict[str, Any]) -> str:
 
 
 def _signal(s: dict[str, Any]) -> str:
-    verdict = {True: click.style("pass", fg="green"), False: click.style("fail", fg="red")}.get(s.get("passed"), "no verdict")
+    passed = s.get("passed")
+    verdict = "no verdict" if passed is None else click.style("pass", fg="green") if passed else click.style("fail", fg="red")
     facts = []
     if s.get("tests_total") is not None:
         facts.append(f"{s.get('tests_passed', 0)} of {s['tests_total']} tests passed")

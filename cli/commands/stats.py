@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import click
 
 from git_hone.cli import table
-from git_hone.hooks import place
+from git_hone.cli.fresh import fresh_place
 from git_hone.learner import stats
 from git_hone.learner.store import Store
 
@@ -34,7 +33,7 @@ def command(by: stats.By, n: int, since: datetime | None, as_json: bool) -> None
       git hone stats --by model
     """
     start = since and since.replace(tzinfo=timezone.utc)
-    store = Store(place.find(Path.cwd()).data)
+    store = Store(fresh_place().data)
     recent, groups = stats.both(store, by, n, start)
     if as_json:
         click.echo(json.dumps(_object(by, recent, groups)))

@@ -44,7 +44,7 @@ def status(place: Place, now: float | None = None) -> dict[str, Any]:
     """What stands, as plain values. Counts are None where they could not be had."""
     moment = time.time() if now is None else now
     where = native.folder(place)
-    waiting = pending(place.inbox)
+    waiting = [file for file, _ in pending(place.inbox)]
     records, damaged, store_error = _records(place)
     return {
         "installed": setup.is_installed(place),
@@ -208,7 +208,7 @@ def _check_inbox(place: Place, repair: bool, now: float) -> Iterator[Finding]:
         yield Finding("inbox", True, f"{len(torn)} torn event file(s) moved to {place.hone / 'unreadable'}", repaired=True)
     elif torn:
         yield Finding("inbox", False, f"{len(torn)} torn event file(s), such as {torn[0]}", "git hone doctor --repair")
-    old = [file for file in pending(place.inbox) if now - file.lstat().st_mtime > STALE_S]
+    old = [file for file, at in pending(place.inbox) if now - at / 1e9 > STALE_S]
     if old:
         yield Finding("inbox", False, f"{len(old)} event(s) wait for more than {STALE_S / 60:.0f} minutes", "git hone drain")
 

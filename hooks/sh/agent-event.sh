@@ -1,6 +1,6 @@
 # git-hone: one event of a coding agent, on standard input. Sourced with $h (this file's path) and $HONE_AGENT.
 # It files the payload, the blob of the file that the tool is about to touch or has touched, or, for a shell tool, a tree of
-# the work tree. It prints nothing and always exits 0. Nothing here is fsynced.
+# the work tree. It prints nothing, always exits 0 and starts nothing: the next commit or command drains what it leaves.
 hone_agent_event() {
 	hone=${h%/*}
 	[ -z "${GIT_HONE_OFF-}" ] && [ -d "$hone/inbox" ] || return 0
@@ -74,12 +74,6 @@ hone_agent_event() {
 		n=$((n + 1))
 		[ "$n" -lt 9 ] || break
 	done
-	set +C
-	case $p in *'"Stop"'* | *'"SessionEnd"'*) ;; *) return 0 ;; esac
-	pid=
-	[ -f "$hone/worker.pid" ] && IFS= read -r pid <"$hone/worker.pid" || :
-	[ -n "$pid" ] && kill -0 "$pid" && return 0
-	GIT_HONE_OFF=1 @PYTHON@ -I -m git_hone.hooks.worker "$hone" </dev/null >/dev/null 2>&1 &
 }
 hone_tree() { # the work tree as a tree object, by a private index that keeps the stat cache
 	GIT_INDEX_FILE=$index git -C "$root" -c core.fsmonitor=false -c core.safecrlf=false -c advice.addEmbeddedRepo=false \

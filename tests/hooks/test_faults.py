@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from git_hone.hooks import inbox, notes
 from git_hone.hooks.drain import drain
 from git_hone.hooks.place import find
@@ -80,7 +81,7 @@ def test_draining_the_same_events_again_changes_nothing(p: Play) -> None:
     quiet(p)
     p.turn("src/new.py", "a")
     p.commit("c")
-    saved = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in inbox.pending(p.place.inbox)}
+    saved = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file, _ in inbox.pending(p.place.inbox)}
     before = settled(p)
     for name, (data, at) in saved.items():  # as if the process had ended just before it removed them
         (p.place.inbox / name).write_bytes(data)
@@ -97,7 +98,7 @@ def test_eight_writers_at_once(p: Play) -> None:
     script = f"eval '{script}'"
     children = [subprocess.Popen(["sh", "-c", script], cwd=p.repo, env=p.env | {"PAYLOAD": payload}) for _ in range(8)]
     assert [child.wait() for child in children] == [0] * 8
-    events = [inbox.read(file, now=time.time()) for file in inbox.pending(p.place.inbox)]
+    events = [inbox.read(file, now=time.time()) for file, _ in inbox.pending(p.place.inbox)]
     mine = [event for event in events if isinstance(event, inbox.Event) and b"UserPromptSubmit" in event.payload]
     assert len(mine) == 80
     assert all(json.loads(event.payload)["prompt"] == "x" * 9000 for event in mine)
