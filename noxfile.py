@@ -21,7 +21,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 FOLDERS = ("hooks", "learner", "ci", "cli")
 # the tools whose verdict changes with their version are pinned
 RUFF, MYPY = "ruff==0.17.5", "mypy==2.4.1"
-TESTS = ("pytest>=9", "pytest-cov>=7", "hypothesis>=6.100", "setuptools>=80", "tomli; python_version < '3.11'")
+TESTS = ("pytest>=9", "pytest-cov>=7", "hypothesis>=6.100", "pre-commit>=4", "setuptools>=80", "tomli; python_version < '3.11'")
 
 
 @nox.session
@@ -93,10 +93,13 @@ def install(session: nox.Session, *more: str) -> None:
 
 
 def wheel(session: nox.Session) -> Path:
-    """Build the wheel from a copy: setuptools keeps files in `build/` that the sources have lost."""
-    copy, out = Path(session.create_tmp()) / "source", Path(session.create_tmp()) / "wheel"
-    for folder in (copy, out):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Build the wheel from a copy: setuptools keeps files in `build/` that the sources have lost.
+
+    Not in nox's own temporary folder: asking for it moves TMPDIR into this repository, and tests need to be outside of one.
+    """
+    work = session.cache_dir / session.name
+    shutil.rmtree(work, ignore_errors=True)
+    copy, out = work / "source", work / "wheel"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist"))
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(out), str(copy), silent=True)
     return next(out.glob("*.whl"))
