@@ -97,6 +97,8 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
     lines = batch.lines[commit.id]
     old = state.get("changes", verdict.change)
     before = atoms_of(state, verdict.change) if old else frozenset()
+    if old and old["commit"] != commit.id:
+        _keep(batch, old)
     facts = records.change_facts(state, commit, lines)
     replaces = list(old["replaces"]) if old else []
     for name in (verdict.moved_from, *((state.get("changes", c) or {}).get("commit") for c in verdict.absorbs)):
@@ -125,6 +127,7 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
     for name in verdict.absorbs:
         other = state.get("changes", name)
         if other:
+            _keep(batch, other)
             at = max(commit.at, other["_at"] + 1e-6)
             state.put_change(other | {"state": "superseded", "superseded_by": verdict.change, "_at": at})
             state.db.execute("delete from atoms where change = ?", (name,))
@@ -149,6 +152,12 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
                                               value=len(lost) / len(before), detail=detail))  # fmt: skip
     if first or verdict.moved_from:
         batch.rows.pairs += _pairs(state, verdict.change, commit, lines, config)
+
+
+def _keep(batch: Batch, row: dict[str, Any]) -> None:
+    """The row of a change that moves on within the same drain: the commit it came by keeps its lines in the record."""
+    if row["change_id"] in batch.touched:
+        batch.rows.changes.append(records.change_row(row, row["_at"], batch.config.hash))
 
 
 def _landed_elsewhere(state: State, atoms: Iterable[int], mine: set[str]) -> set[int]:

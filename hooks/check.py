@@ -314,8 +314,8 @@ def _is_ours(command: Sequence[str], scratch: str) -> bool:
     return any(word.startswith(scratch) for word in command)
 
 
-def _tracked(cwd: Path) -> list[str]:
-    return [git.text(path) for path in git.run(["ls-files", "-z", "--full-name", ":/"], cwd).split(b"\0") if path]
+def _tracked(top: Path) -> list[str]:
+    return [git.text(path) for path in git.run(["ls-files", "-z"], top).split(b"\0") if path]
 
 
 def _top(cwd: Path) -> Path:

@@ -162,7 +162,8 @@ def _was_seen(place: Place, commit: str) -> bool:
     if not (place.hone / "state.db").exists():
         return False
     with State(place.hone / "state.db") as state:
-        return state.get("commits", commit) is not None
+        row = state.get("commits", commit)
+        return row is not None and row["change"] is None
 
 
 def _how_to_fetch(place: Place) -> str | None:

@@ -159,9 +159,9 @@ def _script_problem(path: Path, wanted: bytes) -> str | None:
         return "missing"
     text = path.read_text(encoding="utf-8", errors="replace")
     called = re.search(r"^\s*GIT_HONE_OFF=1 (.+?) -I -m git_hone", text, re.MULTILINE)
-    python = shlex.split(called[1])[0] if called else ""
-    if not os.access(python, os.X_OK):
-        return f"its Python is gone ({python or 'none named'})"
+    python = shlex.split(called[1])[0] if called else None
+    if python is not None and not os.access(python, os.X_OK):
+        return f"its Python is gone ({python})"
     ours = re.sub(rb"GIT_HONE_OFF=1 .+? -I -m", b"", wanted)
     return None if re.sub(rb"GIT_HONE_OFF=1 .+? -I -m", b"", path.read_bytes()) == ours else "from another version of git-hone"
 

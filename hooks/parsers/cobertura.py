@@ -38,9 +38,7 @@ def parse(data: bytes) -> Counts:
 
     walk(data, FORM, start, end)
     missing = {path: sum(not hit for hit in seen.values()) for path, seen in lines.items()}
-    return Counts(
-        coverage_pct=_share(root, lines), details=bounded({"files": {path: n for path, n in missing.items() if n}})
-    )
+    return Counts(coverage_pct=_share(root, lines), details=bounded({"files": {path: n for path, n in missing.items() if n}}))
 
 
 def _share(root: dict[str, str], lines: dict[str, dict[int, bool]]) -> float | None:

@@ -73,10 +73,10 @@ def findings(found: Iterable[tuple[str, str | None, str]], **known: Any) -> Coun
     return Counts(**{"passed": numbers["errors"] == 0} | numbers, details=bounded({"rules": rules, "files": files}))
 
 
-def tests(outcomes: Iterable[tuple[str, str]], *, also_failed: int = 0, **known: Any) -> Counts:
+def of_tests(outcomes: Iterable[tuple[str, str]], *, also_failed: int = 0, **known: Any) -> Counts:
     """Counts of a test run. `outcomes`: (test id, "passed" | "failed" | "skipped"). No test that ran is not a pass.
 
-    >>> tests([("a", "skipped")]).passed
+    >>> of_tests([("a", "skipped")]).passed
     False
     """
     ids: dict[str, list[str]] = {"passed": [], "failed": [], "skipped": []}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from git_hone.hooks.parsers.counts import Counts, tests
+from git_hone.hooks.parsers.counts import Counts, of_tests
 from git_hone.hooks.parsers.markup import walk
 from git_hone.learner.errors import DataError
 
@@ -23,7 +23,7 @@ def parse(data: bytes) -> Counts:
     """
     reader = _Reader()
     walk(data, FORM, reader.start, reader.end)
-    return tests(reader.outcomes, also_failed=reader.also_failed)
+    return of_tests(reader.outcomes, also_failed=reader.also_failed)
 
 
 class _Reader:

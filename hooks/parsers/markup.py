@@ -11,9 +11,7 @@ from git_hone.learner.errors import DataError
 MAX_DEPTH = 500
 
 
-def walk(
-    data: bytes, form: str, start: Callable[[str, dict[str, str]], None], end: Callable[[str], None] | None = None
-) -> None:
+def walk(data: bytes, form: str, start: Callable[[str, dict[str, str]], None], end: Callable[[str], None] | None = None) -> None:
     """Call `start(tag, attributes)` and `end(tag)` for each element; tags without namespace prefixes.
 
     Raises DataError, with line and column, for XML that is not well-formed, that declares entities (a "billion laughs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from git_hone.hooks.parsers.counts import Counts, load_json, need, tests
+from git_hone.hooks.parsers.counts import Counts, load_json, need, of_tests
 from git_hone.learner.errors import DataError
 
 FORM = "pytest outcomes"
@@ -19,4 +19,4 @@ def parse(data: bytes) -> Counts:
         name, outcome = entry
         if RANK[outcome] >= RANK[worst.get(name, "passed")]:
             worst[name] = outcome
-    return tests(worst.items(), tool="pytest")
+    return of_tests(worst.items(), tool="pytest")

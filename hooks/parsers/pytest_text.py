@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from git_hone.hooks.parsers.counts import Counts, lines_of, nothing_found, tests
+from git_hone.hooks.parsers.counts import Counts, lines_of, nothing_found, of_tests
 
 FORM = "pytest text"
 LAST = re.compile(
@@ -29,7 +29,7 @@ def parse(data: bytes) -> Counts:
     bad = numbers.get("failed", 0) + numbers.get("error", 0)
     good = numbers.get("passed", 0) + numbers.get("xpassed", 0)
     skipped = numbers.get("skipped", 0) + numbers.get("xfailed", 0)
-    return tests(
+    return of_tests(
         failed, passed=bad == 0 and good > 0, tests_passed=good, tests_failed=bad, tests_skipped=skipped,
         tests_total=good + bad + skipped, tool="pytest",
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from git_hone.hooks.parsers.counts import Counts, tests
+from git_hone.hooks.parsers.counts import Counts, of_tests
 from git_hone.learner.errors import DataError
 
 FORM = "TAP"
@@ -33,7 +33,7 @@ def parse(data: bytes) -> Counts:
     if plan is None and not bailed:
         raise DataError(f"{FORM}: line {data.count(10) + 1}: no plan (1..N)")
     missing = max(0, (plan or 0) - len(outcomes))
-    counts = tests(outcomes, also_failed=missing)
+    counts = of_tests(outcomes, also_failed=missing)
     return Counts(**vars(counts) | {"passed": False}) if bailed else counts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from git_hone.hooks.parsers.counts import Counts, lines_of, nothing_found, tests
+from git_hone.hooks.parsers.counts import Counts, lines_of, nothing_found, of_tests
 
 FORM = "unittest text"
 RAN = re.compile(r"Ran (\d{1,9}) tests? in [\d.]+s$")
@@ -35,7 +35,7 @@ def parse(data: bytes) -> Counts:
     skipped = said.get("skipped", 0) + said.get("expected failures", 0)
     bad = len(failed) or said.get("failures", 0) + said.get("errors", 0) + said.get("unexpected successes", 0)
     good = max(0, ran - bad - skipped)
-    return tests(
+    return of_tests(
         [(name, "failed") for name in failed], passed=end[1] == "OK" and good > 0, tests_passed=good, tests_failed=bad,
         tests_skipped=skipped, tests_total=good + bad + skipped, tool="unittest",
     )  # fmt: skip

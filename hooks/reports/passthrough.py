@@ -38,9 +38,7 @@ def run(command: Sequence[str], env: Mapping[str, str], *, keep: bool) -> Ran:
     began = time.monotonic()
     pipe = subprocess.PIPE if keep else None
     joined = keep and _same_file(1, 2)
-    process = subprocess.Popen(
-        command, env=dict(env), stdout=pipe, stderr=subprocess.STDOUT if joined else pipe, bufsize=0
-    )
+    process = subprocess.Popen(command, env=dict(env), stdout=pipe, stderr=subprocess.STDOUT if joined else pipe, bufsize=0)
     with _Signals(process):
         tees = [_Tee(source.fileno(), to) for source, to in ((process.stdout, 1), (process.stderr, 2)) if source is not None]
         process.wait()
@@ -49,9 +47,7 @@ def run(command: Sequence[str], env: Mapping[str, str], *, keep: bool) -> Ran:
             tee.finish()
     code = process.returncode
     kept = [tee.kept() for tee in tees] + [b"", b""]
-    return Ran(
-        128 - code if code < 0 else code, round((ended - began) * 1000), kept[0], kept[1], any(tee.cut for tee in tees)
-    )
+    return Ran(128 - code if code < 0 else code, round((ended - began) * 1000), kept[0], kept[1], any(tee.cut for tee in tees))
 
 
 def _same_file(one: int, other: int) -> bool:

@@ -120,9 +120,7 @@ def version_of(tool: Tool, env: Mapping[str, str], cache: Path) -> str | None:
         return known[key]
     try:
         asked = [*tool.call, "--version"]
-        done = subprocess.run(
-            asked, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False
-        )
+        done = subprocess.run(asked, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
     match = VERSION.search((done.stdout + done.stderr).decode("utf-8", "replace")) if done.returncode == 0 else None
