@@ -57,10 +57,10 @@ def install(repo: Path, env: Mapping[str, str]) -> None:
 
 def still(repo: Path) -> None:
     """Put `true` in the place of the worker's interpreter. Raises ValueError when no script names it."""
-    scripts = list((repo / ".git" / "hone").glob("*.sh"))
-    if not scripts or any(sys.executable not in script.read_text() for script in scripts):
+    starters = [script for script in (repo / ".git" / "hone").glob("*.sh") if sys.executable in script.read_text()]
+    if not starters:
         raise ValueError(f"{repo}: no script starts a worker with {sys.executable}")
-    for script in scripts:
+    for script in starters:
         script.write_text(script.read_text().replace(sys.executable, "/bin/true"))
 
 
