@@ -85,7 +85,7 @@ def _recorded(store: Store, commit: str, row: Mapping[str, Any]) -> View:
         files=row["files"] or [],
         signals=[_signal(s) for s in store.rows("signals", where={"tree": row["tree"]})],
         outcomes=[_outcome(o) for o in outcomes if o["kind"] != "dropped" or not live],
-        reward={"value": latest["reward"], "mode": latest["reward_mode"], **(latest["reward_terms"] or {"terms": {}})},
+        reward={"value": latest["reward"], "mode": latest["reward_mode"] or "hone", **(latest["reward_terms"] or {"terms": {}})},
         claims=[],
         replaces=row["replaces"] or [],
         notice=None,

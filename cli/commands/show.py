@@ -38,6 +38,8 @@ def render(view: dict[str, Any]) -> list[str]:
     moved = f" (now {view['live_commit'][:10]})" if view["state"] == "moved" else ""
     state = "" if view["state"] in ("live", "none", "moved") else f"  {click.style(view['state'], fg='yellow')}"
     out = [f"{click.style('change', bold=True)} {view['change_id']}  commit {view['commit'][:10]}{moved}{state}"]
+    if view["kind"] == "import":
+        out.append("  imported  from the history: what the commit or a note says, seen by nobody")
     if view["source"] == "git":
         out.append("no agent's line is recorded in this commit")
     counts = [f"{lines[name]} {name}" for name in ("ai", "human", "unknown") if lines[name] or name == "ai"]
@@ -87,6 +89,9 @@ def _signal(s: dict[str, Any]) -> str:
 
 def _outcome(o: dict[str, Any]) -> str:
     value = "" if o.get("value") is None else f"  {o['value']:.2f}"
+    detail = o.get("detail")
+    if isinstance(detail, dict) and "days" in detail:
+        value += f" of its lines after {detail['days']} days"
     return f"{o['kind']:9} {str(o['at'])[:19].replace('T', ' ')}{value}"
 
 

@@ -15,6 +15,9 @@ from git_hone.hooks.place import Place, find
 from git_hone.hooks.player import Player
 from git_hone.hooks.view import show
 
+VARIANT = os.environ.get("HONE_VARIANT", "")
+"""The same scenarios in other circumstances: sha256 | hooks-path."""
+
 
 def block(tag: str, lines: int = 10) -> str:
     """`lines` different lines of code."""
@@ -77,8 +80,11 @@ def fresh(tmp_path: Path, home: Path) -> Iterator[Callable[..., Play]]:
         repo = tmp_path / name
         repo.mkdir()
         play = Play(repo, home, dict(os.environ))
-        play.git("init", "-q", *options, ".")
-        play.human(".gitignore", ".claude/\n")
+        play.git("init", "-q", *options, *(["--object-format=sha256"] if VARIANT == "sha256" else []), ".")
+        play.human(".gitignore", ".claude/\n.own-hooks/\n")
+        if VARIANT == "hooks-path":
+            (repo / ".own-hooks").mkdir()
+            play.git("config", "core.hooksPath", ".own-hooks")
         if base:
             play.human("src/base.py", block("base", 40))
             play.human("README", "hello\n")

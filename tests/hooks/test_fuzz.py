@@ -219,7 +219,7 @@ class Fuzz:
                             if self.author.get(line) == other:
                                 wrong.append((sha[:8], path, k + 1, kind, line))
             unknown += view["lines"]["unknown"]
-        assert wrong == [], (" ".join(self.log) + " ## " + repr(wrong[:3]))
+        assert wrong == [], " ".join(self.log) + " ## " + repr(wrong[:3])
         return judged, unknown, len(wrong)
 
 

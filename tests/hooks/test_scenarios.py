@@ -587,7 +587,7 @@ def test_payloads_of_agents_that_load_claudes_hooks_are_counted_once(p: Play) ->
 
 
 def test_commit_msg_hook_that_rewrites_the_subject(p: Play) -> None:
-    hook = p.repo / ".git/hooks/commit-msg"
+    hook = p.repo / p.git("rev-parse", "--git-path", "hooks/commit-msg")
     hook.write_text('#!/bin/sh\necho "[X-1] $(cat "$1")" > "$1.new" && mv "$1.new" "$1"\n')
     hook.chmod(0o755)
     plain(p)
