@@ -13,8 +13,9 @@ from bench import commit, drain, events, scratch
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
-Written by `nox -s bench` on {machine}. Ratios come first: they travel between machines, milliseconds do not. CPU is user +
-system time; each figure is a median of runs taken in turn.
+Written by `nox -s bench` on {machine}.
+Ratios come first: they travel between machines, milliseconds do not. CPU is user + system time; each figure is a median of runs
+taken in turn. Wall seconds suffer from whatever else the machine does.
 """
 
 

@@ -110,7 +110,7 @@ def machine() -> str:
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
     return (
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, {platform.python_implementation()} "
-        f"{platform.python_version()}, git {git}"
+        f"{platform.python_version()}, git {git}, load {os.getloadavg()[0]:.1f} at the start"
     )
 
 
