@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from git_hone.hooks import changes, inbox, intake, notes, outcomes, records, rewards
+from git_hone.hooks import changes, inbox, intake, journal, notes, outcomes, records, rewards
 from git_hone.hooks import commits as history
 from git_hone.hooks.attribution import attribute
 from git_hone.hooks.batch import Batch, GitWord, Rows
@@ -98,6 +98,12 @@ def _drain(place: Place, now: float) -> Drained:
     done.unreadable = len(unreadable)
     _acknowledge([event.file for event in events])
     _report(place, done, now, config_error)
+    told = journal.entries(batch.rows)
+    if done.unreadable:
+        told.append({"event": "events_unreadable", "count": done.unreadable})
+    if told or done.events:
+        told.append({"event": "learning_loop_complete", "events": done.events, "commits": done.commits, "changes": done.changes})
+    journal.append(place.hone / "journal.jsonl", now, told)
     return done
 
 

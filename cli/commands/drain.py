@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,5 +29,7 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps({"version": 1, **asdict(done)}))
     elif done.busy:
         click.echo("another drain is still at work; try again", err=True)
+    elif done.changes and sys.stderr.isatty():
+        click.echo(f"recorded {done.changes} change(s) from {done.events} event(s)", err=True)
     if done.unreadable:
         click.echo(f"{done.unreadable} event(s) could not be read; `git hone status` says why", err=True)
