@@ -97,11 +97,11 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
     if not _is_file(change):
         return None
     sources: list[tuple[str, float, bool, list[list[int]]]] = [row for name in names for row in state.nodes(name)]
-    if change.path not in paths and change.status in "ARC":
+    if change.status in "ARC" and not any(row[0] == change.after for row in sources):
         sources += moved_from(place, state, change.path, change.after, _in_no_tree(place, commit))
     if not sources:
         return None
-    sources.sort(key=lambda row: -row[1])
+    sources.sort(key=lambda row: (row[1] > commit.at + 0.01, -row[1]))  # what came before the commit first, newest first
     exact = next((unpack_map(row[3]) for row in sources if row[0] == change.after), None)
     parent_map = next((unpack_map(row[3]) for row in sources if row[0] == change.before), None)
     written = next(((row[0], unpack_map(row[3])) for row in sources if row[2] and row[1] <= commit.at + 1), None)
