@@ -87,16 +87,23 @@ def tool_of(command: Sequence[str]) -> Tool:
 
 
 def _of_python(command: Sequence[str]) -> Tool:
+    value_follows = False
     for n, word in enumerate(command[1:], 1):
-        if word == "-m" and n + 1 < len(command):
+        if value_follows:
+            value_follows = False
+        elif word == "-m" and n + 1 < len(command):
             module = command[n + 1].split(".")[0]
             name = ALIASES.get(module, module)
             if name == "coverage" and "-m" in command[n + 2 :]:
-                return Tool(_of_python(["python", *command[n + 2 :]]).name, None)
+                return Tool(_of_python(command[command.index("-m", n + 2) - 1 :]).name, None)
             asks = name in CONFIGS and name not in ("unittest", "compileall")
             return Tool(name, tuple(command[: n + 2]) if asks else None)
-        if not word.startswith("-"):
+        elif not word.startswith("-"):
             return Tool(_base(word), None)
+        elif word == "-c":
+            break
+        else:
+            value_follows = word in ("-X", "-W")
     return Tool("python", None)
 
 
