@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import IO, Any, Final
 
 KEEP: Final = 64 << 20
 """Bytes of each stream that are kept to be read as a report; of a longer one, the end."""
@@ -40,7 +40,7 @@ def run(command: Sequence[str], env: Mapping[str, str], *, keep: bool) -> Ran:
     joined = keep and _same_file(1, 2)
     process = subprocess.Popen(command, env=dict(env), stdout=pipe, stderr=subprocess.STDOUT if joined else pipe, bufsize=0)
     with _Signals(process):
-        tees = [_Tee(source.fileno(), to) for source, to in ((process.stdout, 1), (process.stderr, 2)) if source is not None]
+        tees = [_Tee(source, to) for source, to in ((process.stdout, 1), (process.stderr, 2)) if source is not None]
         process.wait()
         ended = time.monotonic()
         for tee in tees:
@@ -61,24 +61,21 @@ def _same_file(one: int, other: int) -> bool:
 class _Tee:
     """A thread that copies one descriptor to another and keeps the end of what went through."""
 
-    def __init__(self, source: int, to: int) -> None:
+    def __init__(self, source: IO[bytes], to: int) -> None:
         self._source, self._to, self._last = source, to, time.monotonic()
         self._chunks: list[bytes] = []
         self._size, self.cut = 0, False
-        self._thread = threading.Thread(target=self._copy, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def _run(self) -> None:
+        with self._source:  # closed early when whoever listened has gone: the command notices, as it would without us
+            self._copy()
+
     def _copy(self) -> None:
-        while True:
-            try:
-                data = os.read(self._source, 1 << 16)
-            except OSError:
-                return
-            if not data:
-                return
+        while data := os.read(self._source.fileno(), 1 << 16):
             self._last = time.monotonic()
             if not _write(self._to, data):
-                os.close(self._source)  # whoever listened has gone: let the command notice, as it would without us
                 return
             self._chunks.append(data)
             self._size += len(data)
