@@ -16,9 +16,8 @@ hone_git_event() {
 	esac
 	[ -f "$hone_dir/CHERRY_PICK_HEAD" ] && IFS= read -r hone_pick <"$hone_dir/CHERRY_PICK_HEAD" || :
 	if [ -d "$hone_dir/rebase-merge" ]; then hone_rebase=merge; elif [ -d "$hone_dir/rebase-apply" ]; then hone_rebase=apply; fi
-	hone_n=0 hone_mask=$(umask)
-	umask 077
-	set -C
+	hone_n=0
+	set -C # the inbox itself is open to nobody else, so the files' own modes do not matter
 	until {
 		printf '%%hone 1 git %s\nroot=%s\ngit=%s\nhead=%s\nsha=%s\npick=%s\nrebase=%s\nagent=%s\nargs=%s\n%%payload\n%s\n%%end\n' \
 			"$event" "$PWD" "$hone_dir" "$hone_head" "$hone_sha" "$hone_pick" "$hone_rebase" "${CLAUDECODE:+claude-code}" "$*" "${hone_stdin-}"
@@ -27,7 +26,6 @@ hone_git_event() {
 		[ "$hone_n" -lt 9 ] || break # a full disk, a read-only folder: the history will tell
 	done
 	set +C
-	umask "$hone_mask"
 	# a rebase in progress is drained once, at its end
 	[ -n "$hone_rebase" ] && [ "$event" != post-rewrite ] && return 0
 	hone_pid=
