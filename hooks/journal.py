@@ -26,15 +26,10 @@ LIMIT_BYTES: Final = 1 << 20
 
 def entries(rows: Rows) -> list[dict[str, Any]]:
     """What a drain's rows say, in the order above."""
-    found: list[dict[str, Any]] = []
-    for row in rows.changes:
-        found.append(
-            {
-                "event": "change_recorded",
-                **{name: row[name] for name in ("change_id", "commit", "state")},
-                "reward": row.get("reward"),
-            }
-        )
+    named = ("change_id", "commit", "state")
+    found: list[dict[str, Any]] = [
+        {"event": "change_recorded", **{name: row[name] for name in named}, "reward": row.get("reward")} for row in rows.changes
+    ]
     found += [
         {"event": "signal_recorded", **{name: row.get(name) for name in ("tree", "kind", "tool", "passed")}}
         for row in rows.signals
