@@ -126,6 +126,17 @@ def _run(kind: str, tool: Tool, command: Sequence[str], env: dict[str, str], *, 
         return Ran(126, 0)
 
 
+PLUGIN: Final = """\
+import sys
+if sys.version_info >= (3, 8):
+    try:
+        from git_hone_outcomes import pytest_configure
+    except Exception:
+        pass
+"""
+"""What pytest loads: words that any Python can read, so that one too old for our plugin runs its tests without us."""
+
+
 def _listen_to_pytest(env: dict[str, str], scratch: Path) -> Path:
     """Lay our plugin where a pytest below this command will find it; its file of outcomes is the answer."""
     folder = scratch / "pytest"
@@ -133,7 +144,8 @@ def _listen_to_pytest(env: dict[str, str], scratch: Path) -> Path:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: git-hone-report\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[pytest11]\ngit_hone_report = git_hone_report\n")
-    shutil.copyfile(pytest_report.__file__, folder / "git_hone_report.py")
+    shutil.copyfile(pytest_report.__file__, folder / "git_hone_outcomes.py")
+    (folder / "git_hone_report.py").write_text(PLUGIN)
     outcomes = scratch / "outcomes.jsonl"
     env["GIT_HONE_REPORT"] = str(outcomes)
     env["PYTHONPATH"] = os.pathsep.join([*filter(None, [env.get("PYTHONPATH")]), str(folder)])

@@ -35,7 +35,7 @@ def _leave_no_trace(config: Any) -> None:
         os.environ.pop("PYTHONPATH", None)
     sys.path[:] = [folder for folder in sys.path if folder != here]
     distributions = config.pluginmanager._plugin_distinfo
-    distributions[:] = [pair for pair in distributions if getattr(pair[0], "__file__", None) != __file__]
+    distributions[:] = [pair for pair in distributions if getattr(pair[0], "__name__", "") != "git_hone_report"]
 
 
 class _Recorder:
