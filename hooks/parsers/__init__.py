@@ -32,7 +32,7 @@ KEYS: Final = (
 
 CLOSING: Final = (
     ("pytest_text", rb"(?m)^(?:=+ )?(?:\d+ (?:passed|failed|skipped|xfailed|xpassed|errors?|deselected|warnings?)\b"
-                    rb"|no tests (?:ran|collected)).* in [\d.]+s"),
+                    rb"|(?:no|\d+) tests? (?:ran|collected)).* in [\d.]+s"),
     ("unittest_text", rb"(?m)^Ran \d+ tests? in [\d.]+s"),
     ("mypy_text", rb"(?m)^(?:Found \d+ errors? in \d+ files?|Success: no issues found in \d+ source)"),
     ("ruff_text", rb"(?m)^(?:Found \d+ errors?[. ]|All checks passed!|\d+ files? (?:would be reformatted|already formatted))"),

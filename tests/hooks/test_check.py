@@ -365,6 +365,12 @@ def test_what_is_no_pass(ready: Repo, source: str, code: int, passed: bool | Non
     assert (row["exit_code"], row["passed"], row["tests_total"]) == (code, passed, total)
 
 
+def test_collecting_is_no_pass(ready: Repo) -> None:
+    ready.write("test_x.py", "def test_a(): pass\n")
+    row = hone(ready.path, "check", "test", "--", *pytest_here("-q", "--collect-only")).row
+    assert (row["exit_code"], row["passed"], row["tests_total"]) == (0, False, 0)
+
+
 def test_masked_failure_is_no_pass(ready: Repo) -> None:
     ready.write("test_x.py", "def test_a(): assert 0\n")
     row = hone(ready.path, "check", "test", "--", "sh", "-c", "pytest -q || true").row
