@@ -38,7 +38,9 @@ def test_hook_is_declared_as_a_recorder_must_be(hook: dict[str, Any]) -> None:
 def test_manifest_is_valid(home: Path) -> None:
     if not shutil.which("pre-commit", path=path()):
         pytest.skip("pre-commit is not installed")
-    done = subprocess.run(["pre-commit", "validate-manifest", str(ROOT / ".pre-commit-hooks.yaml")], env=env(home), capture_output=True)
+    done = subprocess.run(
+        ["pre-commit", "validate-manifest", str(ROOT / ".pre-commit-hooks.yaml")], env=env(home), capture_output=True
+    )
     assert (done.returncode, done.stdout) == (0, b"")
 
 
