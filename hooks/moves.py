@@ -11,6 +11,8 @@ from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 
 NEAREST: Final = 20
+MOVED_SHARE: Final = 0.5
+"""Share of a file's lines that must stand in the new one for it to be the same file."""
 Node = tuple[str, float, bool, list[list[int]]]
 
 
@@ -18,7 +20,8 @@ def moved_from(place: Place, state: State, path: str, blob: str, is_gone: Callab
     """The seen states (newest first) of another path whose newest state is `blob`, or of which `blob` holds at least half.
 
     Where that path is gone, its lines keep their origins: it was moved. Where it still stands, this is a copy by nobody
-    knows whom: equal content alone proves nothing, so its agents' lines come back as unknown. Empty when there is none."""
+    knows whom; where it is gone and less than half of it is here, it may have been moved and rewritten. Equal content alone
+    proves nothing, so then its agents' lines come back as unknown. Empty when there is none."""
     copies: list[Node] = []
     rows = state.db.execute(
         "select path, blob, max(at) from nodes where path != ? group by path order by blob = ? desc, max(at) desc limit ?",
@@ -28,18 +31,18 @@ def moved_from(place: Place, state: State, path: str, blob: str, is_gone: Callab
         states = state.nodes(other)
         if not any(origin > 0 for row in states for _, origin in row[3]):
             continue
-        if state.node(other, blob) is None and not similar(place, newest, blob):
-            continue
-        if is_gone(other):
+        share = 1.0 if state.node(other, blob) is not None else kept(place, newest, blob)
+        gone = share > 0 and is_gone(other)
+        if gone and share >= MOVED_SHARE:
             return states
-        copies = copies or [(b, at, False, [[n, UNKNOWN if o > 0 else o] for n, o in m]) for b, at, _, m in states]
+        if share >= MOVED_SHARE or gone:
+            copies = copies or [(b, at, False, [[n, UNKNOWN if o > 0 else o] for n, o in m]) for b, at, _, m in states]
     return copies
 
 
-def similar(place: Place, a: str, b: str) -> bool:
-    """At least half of the lines of `a` stand in `b`."""
+def kept(place: Place, a: str, b: str) -> float:
+    """Share of the lines of `a` that stand in `b`, 0..1."""
     hunks = diff_pairs(place.common, [(a, b), ("", a)])
     whole, change = hunks["", a], hunks[a, b]
-    if not whole or change is None:
-        return False
-    return sum(len(h.old) for h in change) * 2 <= sum(len(h.new) for h in whole)
+    lines = sum(len(h.new) for h in whole or ())
+    return 0.0 if change is None or not lines else 1 - sum(len(h.old) for h in change) / lines
