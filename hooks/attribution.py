@@ -28,6 +28,10 @@ NEAREST: Final = 8
 """How many earlier states of a path are compared with what was committed."""
 
 
+MANY_FILES: Final = 60
+"""In a commit of more files than this, a file counts as moved only when its content is equal."""
+
+
 @dataclass
 class FileLines:
     """The lines that a commit adds to one file. atoms: line index -> atom. replaced: (agent's lines, what stands there
@@ -98,7 +102,8 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
         return None
     sources: list[tuple[str, float, bool, list[list[int]]]] = [row for name in names for row in state.nodes(name)]
     if change.status in "ARC" and not any(row[0] == change.after for row in sources):
-        sources += moved_from(place, state, change.path, change.after, _in_no_tree(place, commit))
+        many = len(commit.files or ()) > MANY_FILES
+        sources += moved_from(place, state, change.path, change.after, _in_no_tree(place, commit), exact_only=many)
     if not sources:
         return None
     sources.sort(key=lambda row: (row[1] > commit.at + 0.01, -row[1]))  # what came before the commit first, newest first

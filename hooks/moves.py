@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from git_hone.hooks.diffs import diff_pairs
@@ -16,22 +16,27 @@ MOVED_SHARE: Final = 0.5
 Node = tuple[str, float, bool, list[list[int]]]
 
 
-def moved_from(place: Place, state: State, path: str, blob: str, is_gone: Callable[[str], bool]) -> list[Node]:
+def moved_from(
+    place: Place, state: State, path: str, blob: str, is_gone: Callable[[str], bool], *, exact_only: bool = False
+) -> list[Node]:
     """The seen states (newest first) of another path whose newest state is `blob`, or of which `blob` holds at least half.
 
     Where that path is gone, its lines keep their origins: it was moved. Where it still stands, this is a copy by nobody
     knows whom; where it is gone and less than half of it is here, it may have been moved and rewritten. Equal content alone
-    proves nothing, so then its agents' lines come back as unknown. Empty when there is none."""
+    proves nothing, so then its agents' lines come back as unknown. Empty when there is none. exact_only: look for equal
+    content alone, which costs no diff."""
     copies: list[Node] = []
     rows = state.db.execute(
         "select path, blob, max(at) from nodes where path != ? group by path order by blob = ? desc, max(at) desc limit ?",
         (path, blob, NEAREST),
     ).fetchall()
-    for other, newest, _ in rows:
-        states = state.nodes(other)
-        if not any(origin > 0 for row in states for _, origin in row[3]):
-            continue
-        share = 1.0 if state.node(other, blob) is not None else kept(place, newest, blob)
+    seen = {other: state.nodes(other) for other, _, _ in rows}
+    newest = {other: blob_ for other, blob_, _ in rows if any(origin > 0 for row in seen[other] for _, origin in row[3])}
+    shares = {other: 1.0 for other in newest if any(row[0] == blob for row in seen[other])}
+    if not exact_only:
+        shares = kept(place, {other: a for other, a in newest.items() if other not in shares}, blob) | shares
+    for other in newest:
+        states, share = seen[other], shares.get(other, 0.0)
         gone = share > 0 and is_gone(other)
         if gone and share >= MOVED_SHARE:
             return states
@@ -40,9 +45,11 @@ def moved_from(place: Place, state: State, path: str, blob: str, is_gone: Callab
     return copies
 
 
-def kept(place: Place, a: str, b: str) -> float:
-    """Share of the lines of `a` that stand in `b`, 0..1."""
-    hunks = diff_pairs(place.common, [(a, b), ("", a)])
-    whole, change = hunks["", a], hunks[a, b]
-    lines = sum(len(h.new) for h in whole or ())
-    return 0.0 if change is None or not lines else 1 - sum(len(h.old) for h in change) / lines
+def kept(place: Place, blobs: Mapping[str, str], after: str) -> dict[str, float]:
+    """For each name, the share of the lines of its blob that stand in `after`, 0..1."""
+    hunks = diff_pairs(place.common, [pair for a in blobs.values() for pair in ((a, after), ("", a))])
+    shares = {}
+    for name, a in blobs.items():
+        change, lines = hunks[a, after], sum(len(h.new) for h in hunks["", a] or ())
+        shares[name] = 0.0 if change is None or not lines else 1 - sum(len(h.old) for h in change) / lines
+    return shares
