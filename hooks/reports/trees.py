@@ -10,19 +10,24 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from git_hone.hooks import git
 from git_hone.hooks.place import Place
 from git_hone.learner.errors import UsageError
 
+PASSIVE: Final = (b".md", b".txt", b".rst", b".log", b".tmp", b".bak", b".orig", b".swp")
+"""Endings of files that no compiler, linter or test depends on just because they lie around."""
+
 
 def measured_tree(place: Place, env: Mapping[str, str]) -> str:
     """The id of the tree that lies before a command started now.
 
-    In a git hook: that of the index which git made for the commit (`env` names it in GIT_INDEX_FILE). Else, when no tracked
-    file differs from the index: the index's own, which in a clean work tree is HEAD's; untracked files do not count, and
-    this is also what pre-commit leaves after it has put unstaged changes away. Else: that of the work tree with everything
-    that is not ignored. Raises UsageError in a bare repository, GitError when git cannot say.
+    In a git hook: that of the index which git made for the commit (`env` names it in GIT_INDEX_FILE). Else, when everything
+    that changed is staged: the index's own; untracked files do not count, and this is also what pre-commit leaves after it
+    has put unstaged changes away. Else, when nothing changed: HEAD's. Else: that of the work tree with everything that is
+    not ignored. A new file that nobody added yet is a change, as the command may read it, unless it is plainly none of its
+    business (`PASSIVE`). Raises UsageError in a bare repository, GitError when git cannot say.
     """
     if place.top is None:
         raise UsageError("a bare repository has no files to measure")
@@ -30,13 +35,21 @@ def measured_tree(place: Place, env: Mapping[str, str]) -> str:
     if index is not None:
         return _tree(place, index, everything=False)
     status = git.run(
-        ["status", "--porcelain=v2", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules=dirty"], place.top
+        ["status", "--porcelain=v2", "-z", "--untracked-files=normal", "--no-renames", "--ignore-submodules=dirty"], place.top
     )
-    entries = [entry for entry in status.split(b"\0") if entry]
+    listed = [entry for entry in status.split(b"\0") if entry]
+    entries = [entry for entry in listed if not entry.startswith(b"? ")]
+    if not entries and any(_may_matter(entry[2:]) for entry in listed):
+        return _tree(place, place.git_dir / "index", everything=True)
     if not entries and (head := git.line(["rev-parse", "--verify", "-q", "HEAD^{tree}"], place.top)):
         return head
     differs = any(entry[:2] == b"u " or entry[3:4] != b"." for entry in entries)
     return _tree(place, place.git_dir / "index", everything=differs)
+
+
+def _may_matter(path: bytes) -> bool:
+    """Whether a tool may read this untracked file (or folder)."""
+    return not path.startswith((b".agent/", b".claude/")) and not path.lower().endswith(PASSIVE)
 
 
 def hook_index(place: Place, env: Mapping[str, str]) -> Path | None:

@@ -437,8 +437,17 @@ def test_unstaged_changes_make_a_snapshot_and_touch_nothing(ready: Repo) -> None
     assert tree == ready.git("rev-parse", "HEAD^{tree}")
 
 
-def test_untracked_files_alone_do_not_count(ready: Repo) -> None:
+def test_a_new_file_is_measured_and_never_charged_to_the_commit_before(ready: Repo) -> None:
     ready.write("new.py", "y = 1\n")
+    tree = measured_tree(find(ready.path), {})
+    assert tree != ready.git("rev-parse", "HEAD^{tree}")
+    ready.commit("new")
+    assert tree == ready.git("rev-parse", "HEAD^{tree}")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "TODO.md", "run.log", ".claude/settings.json", ".agent/learning-config.json"])
+def test_files_that_no_tool_reads_do_not_count(ready: Repo, name: str) -> None:
+    ready.write(name, "1\n")
     assert measured_tree(find(ready.path), {}) == ready.git("rev-parse", "HEAD^{tree}")
 
 
