@@ -21,7 +21,10 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 FOLDERS = ("hooks", "learner", "ci", "cli")
 # the tools whose verdict changes with their version are pinned
 RUFF, MYPY = "ruff==0.17.5", "mypy==2.4.1"
-TESTS = ("pytest>=9", "pytest-cov>=7", "hypothesis>=6.100", "pre-commit>=4", "setuptools>=80", "tomli; python_version < '3.11'")
+TESTS = (
+    *("pytest>=9", "pytest-cov>=7", "hypothesis>=6.100", "setuptools>=80", "tomli; python_version < '3.11'"),
+    *(RUFF, MYPY, "import-linter>=2.5", "pre-commit>=4", "prek>=0.2"),  # the real tools that the tests run
+)
 
 
 @nox.session
