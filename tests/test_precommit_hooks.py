@@ -49,7 +49,8 @@ def path() -> str:
 
 
 def env(home: Path) -> dict[str, str]:
-    return {**os.environ, "PATH": path(), "PRE_COMMIT_HOME": str(home / "pre-commit"), "PREK_HOME": str(home / "prek")}
+    homes = {"PRE_COMMIT_HOME": str(home / "pre-commit"), "PREK_HOME": str(home / "prek")}
+    return {**os.environ, "PATH": path(), **homes, "UV_SYSTEM_CERTS": "1"}  # prek installs with uv: trust what the system trusts
 
 
 def signals(repo: Repo) -> list[dict[str, Any]]:

@@ -16,7 +16,20 @@ from git_hone.hooks import git
 from git_hone.hooks.place import Place
 from git_hone.learner.errors import UsageError
 
-PASSIVE: Final = (b".md", b".txt", b".rst", b".log", b".tmp", b".bak", b".orig", b".swp", b".coverage", b".lcov", b".sarif", b".xml")
+PASSIVE: Final = (
+    b".md",
+    b".txt",
+    b".rst",
+    b".log",
+    b".tmp",
+    b".bak",
+    b".orig",
+    b".swp",
+    b".coverage",
+    b".lcov",
+    b".sarif",
+    b".xml",
+)
 """Endings of files that no compiler, linter or test depends on just because they lie around: notes, logs, reports."""
 
 
