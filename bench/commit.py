@@ -2,10 +2,11 @@
 
     python -m bench.commit [--json] [--rounds 40] [--sessions 500]
 
-Five repositories take turns: plain; hooks, a person commits; hooks, an agent's edits are pending; the same with SESSIONS old
-sessions in the record; and that one's twin without hooks, as its measure. Every round edits one file in each and times
-`git commit` alone. The worker is replaced by `true` meanwhile (see `bench.scratch`) and is timed on its own: `worker_*` is its
-CPU for the events of one prompt, one edit and one commit, which nobody waits for.
+Six repositories take turns: plain; an empty sh script as the hook, which is what any hook costs; hooks, a person commits; hooks,
+an agent's edits are pending; the same with SESSIONS old sessions in the record; and that one's twin without hooks, as its
+measure. Every round edits one file in each and times `git commit` alone. The worker is replaced by `true` meanwhile (see
+`bench.scratch`) and is timed on its own: `worker_*` is its CPU for the events of one prompt, one edit and one commit, which
+nobody waits for.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any
 from bench import scratch
 from git_hone.hooks.player import Player
 
+EMPTY = "empty_hook"
+"""A repository whose post-commit hook is an empty sh script: what any hook costs, whoever wrote it."""
 HOOKED = {"human": "plain", "agent": "plain", "agent_old_sessions": "plain_old_sessions"}
 """What is measured, and against what."""
 
@@ -28,7 +31,11 @@ HOOKED = {"human": "plain", "agent": "plain", "agent_old_sessions": "plain_old_s
 def measure(rounds: int = 40, sessions: int = 500) -> dict[str, Any]:
     """CPU milliseconds of a commit by kind, ratios to plain, and the worker's own CPU."""
     with scratch.home() as (folder, env):
-        repos = {kind: scratch.repository(folder / kind, env) for kind in ("plain", *HOOKED)}
+        repos = {kind: scratch.repository(folder / kind, env) for kind in ("plain", EMPTY, *HOOKED)}
+        hook = repos[EMPTY] / ".git" / "hooks" / "post-commit"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\n:\n")
+        hook.chmod(0o755)
         players = {kind: Player(repos[kind], folder, env) for kind in HOOKED}
         for player in players.values():
             scratch.install(player.repo, env)
@@ -46,6 +53,7 @@ def measure(rounds: int = 40, sessions: int = 500) -> dict[str, Any]:
                     times[kind].append(spent)
     medians = {kind: scratch.middle(values) for kind, values in times.items()}
     ratios = {f"ratio_{kind}": round(medians[kind]["median"] / medians[base]["median"], 3) for kind, base in HOOKED.items()}
+    ratios[f"ratio_{EMPTY}"] = round(medians[EMPTY]["median"] / medians["plain"]["median"], 3)
     return {
         **ratios,
         **{f"{kind}_ms": value for kind, value in medians.items()},
