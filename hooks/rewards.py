@@ -8,7 +8,8 @@ from typing import Any
 from git_hone.hooks import records
 from git_hone.hooks.batch import Batch
 from git_hone.hooks.state import State
-from git_hone.learner.reward import Evidence, reward
+from git_hone.learner.evidence import Evidence
+from git_hone.learner.reward import reward
 
 
 def settle(batch: Batch) -> None:

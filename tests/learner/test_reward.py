@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from git_hone.learner.reward import PRIOR, Evidence, Lines, Measured, Outcome, hone_reward, newest, reward, seed_reward
+from git_hone.learner.evidence import Evidence, Lines, Measured, Outcome, newest
+from git_hone.learner.reward import PRIOR, hone_reward, reward, seed_reward
 
 HUNDRED = Lines(ai=100, human=0, unknown=0, written=100)
 
