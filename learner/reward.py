@@ -129,6 +129,7 @@ def hone_reward(evidence: Evidence) -> Reward:
     """0.0 with the veto's name, else the weighted mean of the known terms, else None. The order of signals and outcomes
     does not matter.
 
+    >>> from git_hone.learner.evidence import Lines
     >>> clean = Measured("lint", "ruff", passed=True, errors=0)
     >>> failing = Measured("test", "pytest", passed=False, tests_passed=8, tests_failed=2, tests_total=10)
     >>> hone_reward(Evidence(Lines(ai=100), [clean, failing])).value
