@@ -2,11 +2,11 @@
 
     python -m bench.commit [--json] [--rounds 40] [--sessions 500]
 
-Six repositories take turns: plain; an empty sh script as the hook, which is what any hook costs; hooks, a person commits; hooks,
-an agent's edits are pending; the same with SESSIONS old sessions in the record; and that one's twin without hooks, as its
-measure. Every round edits one file in each and times `git commit` alone. The worker is replaced by `true` meanwhile (see
-`bench.scratch`) and is timed on its own: `worker_*` is its CPU for the events of one prompt, one edit and one commit, which
-nobody waits for.
+The repositories take turns: plain; an empty sh script as the hook, which is what any hook costs; hooks, a person commits; hooks, an
+agent's edits are pending; the same with SESSIONS old sessions in the record; and for each of these three a twin, a copy of the
+same repository with its hooks switched off, as its measure. Every round edits one file in each and times `git commit` alone.
+The worker is replaced by `true` meanwhile (see `bench.scratch`) and is timed on its own: `worker_*` is its CPU for the events of
+one prompt, one edit and one commit, which nobody waits for.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from git_hone.hooks.player import Player
 
 EMPTY = "empty_hook"
 """A repository whose post-commit hook is an empty sh script: what any hook costs, whoever wrote it."""
-HOOKED = {"human": "plain", "agent": "plain", "agent_old_sessions": "plain_old_sessions"}
-"""What is measured, and against what."""
+HOOKED = ("human", "agent", "agent_old_sessions")
+"""What is measured, each against its twin: a copy of the same repository whose hooks are switched off."""
 
 
 def measure(rounds: int = 40, sessions: int = 500) -> dict[str, Any]:
@@ -42,17 +42,17 @@ def measure(rounds: int = 40, sessions: int = 500) -> dict[str, Any]:
             player.start()
         scratch.old_sessions(players["agent_old_sessions"], sessions)
         workers = {kind: worker_ms(players[kind], env) for kind in HOOKED if kind != "human"}
-        repos["plain_old_sessions"] = twin(repos["agent_old_sessions"], folder / "plain_old_sessions", env)
+        repos |= {f"{kind}_twin": twin(repos[kind], folder / f"{kind}_twin", env) for kind in HOOKED}
         for player in players.values():
             scratch.still(player.repo)
         times: dict[str, list[float]] = {kind: [] for kind in repos}
         for k in range(rounds + 2):
             for kind, repo in repos.items():
-                spent = one(repo, env, k, players[kind] if kind.startswith("agent") else None)
+                spent = one(repo, env, k, players.get(kind) if kind.startswith("agent") else None)
                 if k >= 2:  # the first two warm the caches
                     times[kind].append(spent)
     medians = {kind: scratch.middle(values) for kind, values in times.items()}
-    ratios = {f"ratio_{kind}": round(medians[kind]["median"] / medians[base]["median"], 3) for kind, base in HOOKED.items()}
+    ratios = {f"ratio_{kind}": round(medians[kind]["median"] / medians[f"{kind}_twin"]["median"], 3) for kind in HOOKED}
     ratios[f"ratio_{EMPTY}"] = round(medians[EMPTY]["median"] / medians["plain"]["median"], 3)
     return {
         **ratios,
