@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -344,6 +345,28 @@ def test_sha256_repository(fresh: Callable[..., Play]) -> None:
     assert p.ai() == 10
 
 
+def _command_lines() -> list[str]:
+    """Every process's command line; from /proc where there is one, as `ps` is not on every machine."""
+    if not Path("/proc/self/cmdline").exists():
+        return subprocess.run(["ps", "-axo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return lines
+
+
+def workers_of(hone: Path, wait_s: float) -> list[str]:
+    """Command lines of the worker processes of this repository that are still there after at most `wait_s` seconds."""
+    until = time.monotonic() + wait_s
+    while True:
+        listed = _command_lines()
+        found = [line for line in listed if "git_hone.hooks.worker" in line and str(hone) in line]
+        if not found or time.monotonic() > until:
+            return found
+        time.sleep(0.1)
+
+
 def test_an_idle_repository_has_no_process(p: Play) -> None:
     p.turn("src/new.py", "a")
     p.commit("c")
@@ -352,5 +375,7 @@ def test_an_idle_repository_has_no_process(p: Play) -> None:
             break
         time.sleep(0.05)
     assert not (p.place.hone / "worker.log").exists()
+    assert not (p.place.hone / "worker.pid").exists()
     assert inbox.pending(p.place.inbox) == []
+    assert workers_of(p.place.hone, wait_s=20) == []
     assert notes.read(p.repo, [p.git("rev-parse", "HEAD")])
