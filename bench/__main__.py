@@ -39,6 +39,8 @@ def main(argv: list[str]) -> int:
         print(title, file=sys.stderr)
         about = (module.__doc__ or "").strip().split("\n\n")
         page += [f"## {title}", "", about[0], "", f"`{about[1].strip()}`", "", about[2], "", *table(module.measure()), ""]
+        if module is commit:
+            page += ["The hardest case, `python -m bench.commit --files 200`:", "", *table(commit.measure(files=200)), ""]
     print("Statistics", file=sys.stderr)
     command = [sys.executable, "-m", "bench.stats", given.changes]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout

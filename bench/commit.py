@@ -1,10 +1,12 @@
 """CPU that the hooks of `git hone init` add to `git commit`, as ratios of medians against a plain commit.
 
-    python -m bench.commit [--json] [--rounds 40] [--sessions 500]
+    python -m bench.commit [--json] [--rounds 40] [--sessions 500] [--files 2000]
 
 The repositories take turns: plain; an empty sh script as the hook, which is what any hook costs; hooks, a person commits; hooks, an
 agent's edits are pending; the same with SESSIONS old sessions in the record; and for each of these three a twin, a copy of the
 same repository with its hooks switched off, as its measure. Every round edits one file in each and times `git commit` alone.
+A repository has FILES files. What a hook adds does not depend on that, but the commit itself does: a project of 2,000 files is the
+usual case, one of 200 the hardest, as git then needs hardly more for the commit than for starting any hook.
 The worker is replaced by `true` meanwhile (see `bench.scratch`) and is timed on its own: `worker_*` is its CPU for the events of
 one prompt, one edit and one commit, which nobody waits for.
 """
@@ -28,10 +30,10 @@ HOOKED = ("human", "agent", "agent_old_sessions")
 """What is measured, each against its twin: a copy of the same repository whose hooks are switched off."""
 
 
-def measure(rounds: int = 40, sessions: int = 500) -> dict[str, Any]:
+def measure(rounds: int = 40, sessions: int = 500, files: int = 2000) -> dict[str, Any]:
     """CPU milliseconds of a commit by kind, ratios to plain, and the worker's own CPU."""
     with scratch.home() as (folder, env):
-        repos = {kind: scratch.repository(folder / kind, env) for kind in ("plain", EMPTY, *HOOKED)}
+        repos = {kind: scratch.repository(folder / kind, env, files=files) for kind in ("plain", EMPTY, *HOOKED)}
         hook = repos[EMPTY] / ".git" / "hooks" / "post-commit"
         hook.parent.mkdir(exist_ok=True)
         hook.write_text("#!/bin/sh\n:\n")
@@ -99,8 +101,9 @@ def main(argv: list[str]) -> int:
     words.add_argument("--json", action="store_true")
     words.add_argument("--rounds", type=int, default=40)
     words.add_argument("--sessions", type=int, default=500)
+    words.add_argument("--files", type=int, default=2000)
     given = words.parse_args(argv)
-    return scratch.tell(measure(given.rounds, given.sessions), given.json)
+    return scratch.tell(measure(given.rounds, given.sessions, given.files), given.json)
 
 
 if __name__ == "__main__":
