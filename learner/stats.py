@@ -79,23 +79,23 @@ class Group:
 
 def recent(store: Store, n: int = 100, since: datetime | None = None) -> Recent:
     """Means over the `n` runs that started last. The reward of a run is the mean of those of its live changes."""
-    with _open(store) as engine:
+    with open_views(store) as engine:
         return _recent(engine, n, since)
 
 
 def grouped(store: Store, by: By = "agent", since: datetime | None = None) -> list[Group]:
     """One `Group` for each value of `by` among the live AI changes committed since then, the one with most changes first."""
-    with _open(store) as engine:
+    with open_views(store) as engine:
         return _grouped(engine, by, since)
 
 
 def both(store: Store, by: By = "agent", n: int = 100, since: datetime | None = None) -> tuple[Recent, list[Group]]:
     """`recent` and `grouped` over one connection."""
-    with _open(store) as engine:
+    with open_views(store) as engine:
         return _recent(engine, n, since), _grouped(engine, by, since)
 
 
-def _open(store: Store) -> duckdb.DuckDBPyConnection:
+def open_views(store: Store) -> duckdb.DuckDBPyConnection:
     """A connection with more views: `T_rows`, all rows of runs, changes and outcomes as they are stored, and `runs_now` and
     `changes_now`, the newest row of each key like `runs` and `changes`, but cheaper where few keys are stored twice."""
     engine = store.connect()
@@ -228,7 +228,7 @@ def newest_changes(store: Store, n: int, agent: str | None = None) -> list[dict[
       SELECT change_id, kind, min("at") AS first FROM outcomes_rows
        WHERE list_contains($ids::VARCHAR[], change_id) AND kind <> 'committed' GROUP BY ALL) GROUP BY 1
     """
-    with _open(store) as engine:
+    with open_views(store) as engine:
         rows = [dict(zip(names, row, strict=True)) for row in engine.execute(sql, {"agent": agent, "n": n}).fetchall()]
         outcomes = dict(engine.execute(happened, {"ids": [row["change_id"] for row in rows]}).fetchall())
     for row in rows:

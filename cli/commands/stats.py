@@ -11,8 +11,10 @@ import click
 
 from git_hone.cli import table
 from git_hone.cli.fresh import fresh_place
-from git_hone.learner import stats
+from git_hone.learner import histories, stats
+from git_hone.learner.fates import HORIZONS
 from git_hone.learner.store import Store
+from git_hone.learner.survival import Curve, Point
 
 RIGHT = ("changes", "reward", "95 %", "kept", "runs/change", "reverted")
 
@@ -21,20 +23,33 @@ RIGHT = ("changes", "reward", "95 %", "kept", "runs/change", "reverted")
 @click.option("--by", type=click.Choice(stats.GROUPS), default="agent", show_default=True, help="One line for each of these.")
 @click.option("--last", "n", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Means over N runs.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Only from this day on (UTC).")
+@click.option("--survival", is_flag=True, help="How long changes stand instead: Kaplan-Meier, with 95 % intervals.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(by: stats.By, n: int, since: datetime | None, as_json: bool) -> None:
+def command(by: stats.By, n: int, since: datetime | None, survival: bool, as_json: bool) -> None:
     """What worked here: means over the last runs, and one line for each agent (or model, ...).
 
     Rewards lie in 0..1; a mean of fewer than five known ones is not shown. kept: lines still the agent's of the lines its
     runs wrote.
 
+    --survival: share of changes that still stand 1, 7, 14, 30 and 90 days after their first commit. A change falls when it is
+    reverted, rejected or dropped, or when fewer than 80 % of its lines are alive.
+
     \b
-    Example:
+    Examples:
       git hone stats --by model
+      git hone stats --survival
     """
     start = since and since.replace(tzinfo=timezone.utc)
     store = Store(fresh_place().data)
-    recent, groups = stats.both(store, by, n, start)
+    if survival:
+        _survival(by, histories.survival(store, by, start), as_json)
+    else:
+        _means(by, *stats.both(store, by, n, start), as_json)
+    for damage in store.damaged:
+        click.echo(f"git-hone: {damage.path}: {damage.reason} ({damage.action})", err=True)
+
+
+def _means(by: str, recent: stats.Recent, groups: list[stats.Group], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_object(by, recent, groups)))
     elif not recent.runs and not groups:
@@ -43,8 +58,28 @@ def command(by: stats.By, n: int, since: datetime | None, as_json: bool) -> None
         )
     else:
         click.echo(_words(by, recent, groups))
-    for damage in store.damaged:
-        click.echo(f"git-hone: {damage.path}: {damage.reason} ({damage.action})", err=True)
+
+
+def _survival(by: str, curves: list[Curve], as_json: bool) -> None:
+    if as_json:
+        groups = [{by: one.name} | {key: value for key, value in asdict(one).items() if key != "name"} for one in curves]
+        click.echo(json.dumps({"version": 1, "by": by, "survival": groups}))
+        return
+    if not curves:
+        click.echo(
+            "no change has been looked at yet\n  next: look again a day after an agent's commit; `git hone log` lists the changes"
+        )
+        return
+    days = ("changes", *(f"{day} d" for day in HORIZONS))
+    rows = [(one.name or "(not known)", f"{one.changes:,}", *map(_point, one.points)) for one in curves]
+    click.echo(table.render([by.replace("_", " "), *days], rows, right=days, width=table.line_width()))
+    click.echo("still standing, 95 % interval, changes watched until then; too few: fewer than five were")
+
+
+def _point(point: Point) -> str:
+    if point.share is None or point.low is None or point.high is None:
+        return f"too few ({point.at_risk})"
+    return f"{100 * point.share:.0f} % [{100 * point.low:.0f} to {100 * point.high:.0f}] n {point.at_risk:,}"
 
 
 def _object(by: str, recent: stats.Recent, groups: list[stats.Group]) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""The store's AI changes, each with what became of it: what survival and the fitted reward are computed from.
+
+Reads the store. A change that joined another one is left out: its lines live on there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from git_hone.learner.fates import Fate, fate, kept, last_look
+from git_hone.learner.stats import GROUPS, IS_AI, By, open_views
+from git_hone.learner.store import query
+from git_hone.learner.survival import Curve, curve
+
+if TYPE_CHECKING:
+    from git_hone.learner.store import Store
+
+COLUMNS: Final = (
+    "change_id",
+    "state",
+    "tree",
+    "parent_tree",
+    *GROUPS,
+    "lines_ai",
+    "lines_human",
+    "lines_unknown",
+    "lines_written",
+)
+KINDS: Final = ("survived", "reverted", "relanded", "rejected", "accepted", "dropped", "reworked")
+
+
+@dataclass(frozen=True)
+class History:
+    """One change. `row`: its newest row, the columns `COLUMNS`. `start`: seconds since 1970 of its first commit. `outcomes`: rows
+    of OUTCOMES with kind, at (seconds since 1970), value and detail, oldest first."""
+
+    row: dict[str, Any]
+    start: float
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Histories:
+    """`until`: the newest look of the store, seconds since 1970; None: no change was ever looked at."""
+
+    changes: list[History]
+    until: float | None
+
+    def fates(self) -> list[tuple[History, Fate]]:
+        return [(one, fate(one.start, one.outcomes, self.until)) for one in self.changes] if self.until is not None else []
+
+    def labels(self) -> list[tuple[History, bool | None]]:
+        """Each change with whether it was kept; None has not matured."""
+        return [(one, None if self.until is None else kept(one.start, one.outcomes, self.until)) for one in self.changes]
+
+
+def read(store: Store, since: datetime | None = None) -> Histories:
+    """The AI changes that no other change superseded, committed since then, oldest first."""
+    chosen = ", ".join(f'c."{name}"' for name in COLUMNS)
+    changes = f"""
+    WITH first AS (SELECT change_id, min("at") AS "at" FROM outcomes_rows WHERE kind = 'committed' GROUP BY 1)
+    SELECT {chosen}, epoch_us(least(c.committed_at, f."at")) AS start FROM changes_now c LEFT JOIN first f USING (change_id)
+     WHERE c.state IN ('live', 'dropped') AND c.committed_at IS NOT NULL AND {IS_AI}
+       AND ($since IS NULL OR c.committed_at >= make_timestamptz($since::BIGINT))
+     ORDER BY start, c.change_id
+    """  # noqa: S608 - our names
+    happened = """
+    SELECT change_id, kind, epoch_us("at"), value, detail FROM outcomes_events
+     WHERE list_contains($kinds::VARCHAR[], kind) AND "at" IS NOT NULL ORDER BY "at", record_id
+    """
+    with open_views(store) as engine:
+        rows = engine.execute(changes, {"since": query.micros_of(since)}).fetchall()
+        outcomes = engine.execute(happened, {"kinds": list(KINDS)}).fetchall()
+    known = {row[0]: History(dict(zip(COLUMNS, row, strict=False)), row[-1] / 1e6) for row in rows}
+    for change, kind, at, value, detail in outcomes:
+        one = known.get(change)
+        if one is not None and (kind != "dropped" or one.row["state"] == "dropped"):
+            one.outcomes.append({"kind": kind, "at": at / 1e6, "value": value, "detail": detail})
+    looked = [{"kind": kind, "at": at / 1e6} for _, kind, at, _, _ in outcomes if kind == "survived"]
+    return Histories(list(known.values()), last_look(looked))
+
+
+def survival(store: Store, by: By = "agent", since: datetime | None = None) -> list[Curve]:
+    """How long changes stand, one curve for each value of `by`, the one with most changes first.
+
+    Raises ValueError for another `by`.
+    """
+    if by not in GROUPS:
+        raise ValueError(f"by: one of {', '.join(GROUPS)}, not {by!r}")
+    groups: dict[str | None, list[Fate]] = {}
+    for one, its in read(store, since).fates():
+        groups.setdefault(one.row[by], []).append(its)
+    return sorted(
+        (curve(name, fates) for name, fates in groups.items()), key=lambda one: (-one.changes, one.name is None, one.name)
+    )
