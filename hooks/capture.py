@@ -147,6 +147,7 @@ def run(
     difficulty: str | None = None,
     task_kind: str | None = None,
     prompt_variant: str | None = None,
+    decision_id: str | None = None,
     repository: Path | None = None,
 ) -> Iterator[Run]:
     """Everything that changes in the work tree inside the `with` block was written by this run.
@@ -157,7 +158,13 @@ def run(
     place = find(repository or Path.cwd())
     if not place.inbox.is_dir():
         raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
-    known = {"model": model, "difficulty": difficulty, "task_kind": task_kind, "prompt_variant": prompt_variant}
+    known = {
+        "model": model,
+        "difficulty": difficulty,
+        "task_kind": task_kind,
+        "prompt_variant": prompt_variant,
+        "decision_id": decision_id or os.environ.get("HONE_DECISION"),
+    }
     base: dict[str, Any] = {"agent": agent, "session_id": str(uuid.uuid4()), "role": role, "source": "api", "tool_use_id": "run"}
     this = Run(place, base | {key: value for key, value in known.items() if value})
     this.send("prompt", prompt=task)

@@ -34,6 +34,7 @@ from git_hone.hooks.state import State
 from git_hone.learner import config as configuration
 from git_hone.learner.errors import ConfigError, UsageError
 from git_hone.learner.store import Store
+from git_hone.learner.tables import DECISIONS
 
 
 @dataclass
@@ -75,6 +76,7 @@ def _drain(place: Place, now: float) -> Drained:
         taken = intake.take(place, state, [event for event in events if event.kind == "agent"], now)
         unreadable += [(event.file, reason) for event, reason in taken.unreadable]
         measured = _take_signals(batch, events)
+        _take_decisions(batch, events)
         batch.tips, batch.known_tips = tips, state.meta("tips", {})
         n_new = _arrivals(batch)
         _attribute(batch)
@@ -196,6 +198,16 @@ def _take_signals(batch: Batch, events: Iterable[Event]) -> set[str]:
     return trees
 
 
+def _take_decisions(batch: Batch, events: Iterable[Event]) -> None:
+    """File the choices that `route` and its like made."""
+    columns = DECISIONS.columns
+    for event in events:
+        row = event.fields.get("row")
+        if event.kind == "decision" and isinstance(row, dict) and isinstance(row.get("decision_id"), str):
+            known = {name: row.get(name) for name in columns}
+            batch.rows.decisions.append(records.event("decision", known, event.at, batch.config.hash))
+
+
 def _arrivals(batch: Batch) -> int:
     """Find the commits to look at: the new ones (their number is the answer); those that a hook saw and that are gone by now;
     and those made while a tool call was open whose end is known now."""
@@ -247,7 +259,7 @@ def _attribute(batch: Batch) -> None:
 
 def _write(place: Place, rows: Rows) -> None:
     store = Store(place.data)
-    for table in ("runs", "signals", "outcomes", "pairs", "changes"):
+    for table in ("runs", "signals", "outcomes", "pairs", "decisions", "changes"):
         if batch := getattr(rows, table):
             store.append(table, batch)
     if rows.notes:

@@ -160,7 +160,8 @@ def _new_run(state: State, event: Event, seen: Observation, session: dict[str, A
     state.put("runs", run_id, (state.get("runs", run_id) or {}) | {
         "run_id": run_id, "agent": seen.agent, "session_id": seen.session, "model": session["model"],
         "role": seen.role or "coder", "difficulty": seen.difficulty, "task_kind": seen.task_kind,
-        "prompt_variant": seen.variant, "task": redact(seen.text)[:PROMPT_LIMIT] if seen.kind == "prompt" and seen.text else None,
+        "prompt_variant": seen.variant, "decision_id": seen.decision or event.fields.get("decision") or None,
+        "task": redact(seen.text)[:PROMPT_LIMIT] if seen.kind == "prompt" and seen.text else None,
         "started_at": event.at, "last_at": event.at, "ended_at": None, "edits": [],
         "evidence": seen.evidence, "source": seen.source, "transcript": session["transcript"],
     })  # fmt: skip
@@ -172,7 +173,12 @@ def _touch_run(state: State, event: Event, seen: Observation, session: dict[str,
     run["model"] = run.get("model") or session["model"]
     run["transcript"] = run.get("transcript") or session["transcript"]
     run["last_at"] = event.at
-    for name, value in (("difficulty", seen.difficulty), ("task_kind", seen.task_kind), ("prompt_variant", seen.variant)):
+    for name, value in (
+        ("difficulty", seen.difficulty),
+        ("task_kind", seen.task_kind),
+        ("prompt_variant", seen.variant),
+        ("decision_id", seen.decision),
+    ):
         run[name] = value or run.get(name)
     if seen.kind in ("stop", "end"):
         run["ended_at"] = event.at

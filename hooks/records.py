@@ -48,6 +48,7 @@ def run_row(run: Mapping[str, Any], config_hash: str | None) -> dict[str, Any]:
                      "tokens_in", "tokens_out", "tokens_cache_read", "tokens_cache_write", "cost_usd", "evidence", "source")
     }  # fmt: skip
     row |= {
+        "decision_id": run.get("decision_id"),
         "started_at": when(run["started_at"]),
         "ended_at": when(ended),
         "duration_ms": None if ended is None else max(0, round((ended - run["started_at"]) * 1000)),

@@ -57,6 +57,7 @@ RUNS: Final = Table(
         "cost_usd": "float",  # null when no price is known
         "edits": "json",  # [{path, before, after, tool, tool_use_id}]: blob ids, null before = new file, null after = deleted
         "context": "json",  # context items offered to the model; null when none was chosen by us
+        "decision_id": "str",  # the decision that chose its model and prompt; null when somebody else chose
         "evidence": "str",  # hook | api | capture | import | trailer
         "source": "str",  # which payload format it came from
     },
@@ -152,4 +153,28 @@ PAIRS: Final = Table(
     },
 )
 
-TABLES: Final[dict[str, Table]] = {table.name: table for table in (RUNS, CHANGES, SIGNALS, OUTCOMES, PAIRS)}
+DECISIONS: Final = Table(
+    "decisions",
+    ("decision_id",),
+    {
+        "decision_id": "str",  # one choice; handed to the agent as HONE_DECISION, so that its runs name it
+        "kind": "str",  # plan | model | prompt | context
+        "policy": "str",  # who chose: "router", "prior", "thompson", "epsilon-greedy", "fixed", ...
+        "policy_version": "str",  # hash of the exported router or of the policy's settings; null for a fixed choice
+        "chosen": "str",  # the arm: a variant's id
+        "propensity": "float",  # probability with which it was chosen, in (0, 1]
+        "propensities": "json",  # {arm: probability} of every arm that could have been chosen; they sum to 1
+        "task": "str",  # redacted; null when it was not given
+        "task_kind": "str",
+        "difficulty": "str",
+        "features": "json",  # what the policy looked at, as far as it is no text
+        "expected": "json",  # {arm: {"reward", "low", "high", "cost_usd"}} as expected then
+        "budget_usd": "float",  # null without one
+        "plan": "json",  # [{"model", "gates": [...]}]: attempts in order; null for a single choice
+        "step": "int",  # which attempt of the plan this is, from 0; null for a whole plan
+        "context": "json",  # context items and whether each was included: [{"id", "included", "propensity"}]
+        "reasons": "json",  # [str], for people
+    },
+)
+
+TABLES: Final[dict[str, Table]] = {table.name: table for table in (RUNS, CHANGES, SIGNALS, OUTCOMES, PAIRS, DECISIONS)}

@@ -55,6 +55,7 @@ def observe(payload: Mapping[str, Any], blobs: dict[str, str], tree: str | None)
             difficulty=_str(payload, "difficulty"),
             task_kind=_str(payload, "task_kind"),
             variant=_str(payload, "prompt_variant"),
+            decision=_str(payload, "decision_id"),
             evidence="api" if payload.get("source") == "api" else "capture",
             source=_str(payload, "source") or "generic",
         )

@@ -43,6 +43,7 @@ class Observation:
     difficulty: str | None = None
     task_kind: str | None = None
     variant: str | None = None
+    decision: str | None = None
     evidence: str = "hook"
     source: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
