@@ -44,9 +44,11 @@ def run(
         done = subprocess.run(
             ["git", *SAFE, *args], cwd=cwd, input=stdin, capture_output=True, env=clean_env(**(env or {})), check=False
         )
-    except FileNotFoundError as error:
-        missing = "git is not on the PATH" if cwd.is_dir() else f"{cwd}: no such folder"
-        raise GitError(missing, tip="install git, or run this from inside a repository") from error
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and cwd.is_dir():
+            raise GitError("git is not on the PATH", tip="install git 2.31 or newer") from error
+        reason = "no such folder" if not cwd.exists() else "not a folder" if not cwd.is_dir() else error.strerror
+        raise GitError(f"{cwd}: {reason}", tip="name a folder inside a repository") from error
     if done.returncode not in ok:
         words = text(done.stderr).strip().removeprefix("fatal: ") or f"git {text(args[0])} ended with {done.returncode}"
         raise GitError(words, done.returncode)

@@ -30,6 +30,8 @@ def command(agents: tuple[str, ...], source: Path | None, as_json: bool) -> int:
       git hone init --learn-from .
     """
     here = place.find(Path.cwd())
+    if source is not None:
+        place.find(source)  # no repository there: said before anything is installed
     report = setup.install(here, agents)
     if as_json and source is None:
         click.echo(json.dumps(_as_dict(here, report), sort_keys=True))

@@ -46,7 +46,8 @@ def check_names(names: tuple[str, ...]) -> None:
         if name in PLANNED:
             tip = "pipe its events into `git hone capture generic`; see `git hone capture -h`"
             raise UsageError(f"{name}: its hooks cannot be set up by git-hone yet", tip)
-        raise UsageError(f"{name}: an agent that git-hone does not know", f"known are {', '.join(SUPPORTED + PLANNED)}")
+        tip = f"git-hone sets up {', '.join(SUPPORTED)}; others can pipe their events into `git hone capture generic`"
+        raise UsageError(f"{name}: an agent that git-hone does not know", tip)
 
 
 def settings_path(place: Place) -> Path:

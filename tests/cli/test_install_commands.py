@@ -73,6 +73,17 @@ def test_learning_from_a_history(here: Any, capsys: pytest.CaptureFixture[str]) 
     assert "1 commits, 1 of them name an agent" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("source", "words"), [("gone", "no such folder"), ("file", "not a folder"), ("..", "not inside a git")])
+def test_learning_from_nothing_installs_nothing(here: Any, capsys: pytest.CaptureFixture[str], source: str, words: str) -> None:
+    here.write("file", "")
+    assert main(["init", "--learn-from", source]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert "install git" not in told
+    assert not (here.path / ".git/hone").exists()
+    assert not (here.path / ".agent").exists()
+
+
 def test_interrupted_learning_says_how_to_go_on(
     here: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
