@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from git_hone.hooks.place import Place, find
+from git_hone.learner.errors import DataError
 
 
 def fresh_place() -> Place:
-    """The place of the current folder, drained when something waits. Raises UsageError outside a repository."""
-    from git_hone.hooks.inbox import pending
+    """The place of the current folder, drained when something waits. Raises UsageError outside a repository.
+
+    Where nothing can be written (a read-only checkout, a full disk) what was recorded is answered, and a line on standard
+    error says that it is not all.
+    """
+    from git_hone.hooks.drain import behind
 
     place = find(Path.cwd())
-    if pending(place.inbox):
+    if place.hone.is_dir() and behind(place):
         from git_hone.hooks.worker import drain_now
 
-        drain_now(place)
+        try:
+            drain_now(place)
+        except DataError as error:
+            click.echo(f"git-hone: not all is recorded yet: {error.message}", err=True)
     return place

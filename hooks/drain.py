@@ -13,8 +13,10 @@ anywhere, the next drain does it again and writes the same rows under the same i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterable
@@ -23,6 +25,7 @@ from pathlib import Path
 
 from git_hone.hooks import changes, inbox, intake, journal, notes, outcomes, records, rewards
 from git_hone.hooks import commits as history
+from git_hone.hooks import state as state_file
 from git_hone.hooks.attribution import attribute
 from git_hone.hooks.batch import Batch, GitWord, Rows
 from git_hone.hooks.identity import Kind
@@ -32,7 +35,7 @@ from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 from git_hone.learner import config as configuration
-from git_hone.learner.errors import ConfigError, UsageError
+from git_hone.learner.errors import ConfigError, DataError, UsageError
 from git_hone.learner.store import Store
 from git_hone.learner.tables import DECISIONS
 
@@ -49,11 +52,43 @@ class Drained:
 
 
 def drain(place: Place, *, now: float | None = None, wait_s: float = 30.0) -> Drained:
-    """Make everything pending visible. Raises OSError when the store cannot be written; the inbox then stays as it is."""
+    """Make everything pending visible. Raises DataError when that cannot be written; the inbox then stays as it is."""
     if not place.hone.is_dir():
         raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
-    with locked(place.hone / "drain.lock", wait_s) as mine:
-        return _drain(place, time.time() if now is None else now) if mine else Drained(busy=True)
+    moment = time.time() if now is None else now
+    try:
+        with locked(place.hone / "drain.lock", wait_s) as mine:
+            return _drain_afresh(place, moment) if mine else Drained(busy=True)
+    except (OSError, sqlite3.OperationalError) as error:
+        what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"{place.hone / 'state.db'}: {error}"
+        tip = "nothing is lost, the events wait; free space or fix the rights, then run `git hone drain`"
+        raise DataError(what, tip=tip) from error
+
+
+def behind(place: Place) -> bool:
+    """Whether something waits to be drained: an event, or names in the history that moved without one (a hook that could not
+    write, a merge, `--no-verify` in a clone without hooks)."""
+    if inbox.pending(place.inbox):
+        return True
+    if not (place.hone / "state.db").exists():
+        return place.hone.is_dir()
+    with contextlib.closing(sqlite3.connect(f"{(place.hone / 'state.db').as_uri()}?mode=ro", uri=True)) as db:
+        try:
+            row = db.execute("select value from meta where key = 'tips'").fetchone()
+        except sqlite3.DatabaseError:
+            return True
+    return row is None or json.loads(row[0]) != history.tips(place.cwd)
+
+
+def _drain_afresh(place: Place, now: float) -> Drained:
+    """Drain; when the state turns out damaged in the middle of it, do so again from the record and the history."""
+    try:
+        return _drain(place, now)
+    except sqlite3.DatabaseError as error:
+        if not state_file.is_damage(error):
+            raise
+        state_file.set_aside(place.hone / "state.db")
+        return _drain(place, now)
 
 
 def set_watermark(place: Place) -> None:

@@ -139,11 +139,27 @@ def dumps(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file itself is at fault, and not that it is locked, may not be written, or that the disk is full."""
+    return not isinstance(error, sqlite3.OperationalError) or "no such " in str(error) or "has no column" in str(error)
+
+
+def set_aside(file: Path) -> Path:
+    """Rename the file, with its journals, so that the next drain begins anew; returns its new name. It is a cache."""
+    aside = file.with_name(f"state-damaged-{file.stat().st_mtime_ns}.db")
+    for end in ("-journal", "-wal", "-shm"):
+        if file.with_name(file.name + end).exists():
+            file.with_name(file.name + end).rename(aside.with_name(aside.name + end))
+    return file.rename(aside)
+
+
 def _open(file: Path) -> sqlite3.Connection:
     try:
         return _ready(file)
-    except sqlite3.DatabaseError:
-        file.rename(file.with_name(f"state-damaged-{file.stat().st_mtime_ns}.db"))  # a cache: set it aside, begin anew
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        set_aside(file)
         return _ready(file)
 
 
