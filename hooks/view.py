@@ -168,10 +168,9 @@ def _was_seen(place: Place, commit: str) -> bool:
 
 def _how_to_fetch(place: Place) -> str | None:
     """In a clone without our notes, how to get them."""
-    if git.line(["rev-parse", "--verify", "--quiet", notes.REF], place.cwd) or not git.line(["remote"], place.cwd):
+    if notes.existing(place.cwd) or not (remotes := git.line(["remote"], place.cwd)):
         return None
-    remote = (git.line(["remote"], place.cwd) or "origin").splitlines()[0]
-    return f"no notes of git-hone in this clone; if {remote} has them: git fetch {remote} {notes.REF}:{notes.REF}"
+    return f"no notes of git-hone in this clone; if {remotes.splitlines()[0]} has them: git hone sync --no-push"
 
 
 def _claims(place: Place, commit: str) -> list[dict[str, Any]]:

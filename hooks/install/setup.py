@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from git_hone.hooks import git
+from git_hone.hooks import git, notes
 from git_hone.hooks.install import agent_folder, agents, native
 from git_hone.hooks.install.ledger import Ledger, write_atomic
 from git_hone.hooks.lock import locked
@@ -187,8 +187,8 @@ def uninstall(place: Place, purge: bool = False) -> Report:
             report.kept.append(f"{path}: your own settings (only git-hone's hooks were taken out)")
     report.kept += agent_folder.uninstall(place, ledger, purge)
     if purge:
-        git.attempt(["update-ref", "-d", "refs/notes/hone"], place.cwd)
-    elif git.line(["rev-parse", "-q", "--verify", "refs/notes/hone"], place.cwd):
+        notes.delete(place.cwd)
+    elif notes.existing(place.cwd):
         report.kept.append("refs/notes/hone: the notes (`--purge` deletes them)")
     _remove_home(place, pending, report)
     for name in reversed(ledger.folders):

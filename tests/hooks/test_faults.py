@@ -284,7 +284,7 @@ def test_the_record_alone_answers_and_so_does_the_note_alone(p: Play, tmp_path: 
     p.git("clone", "-q", str(p.repo), str(tmp_path / "clone"))
     clone = show(find(tmp_path / "clone"), "HEAD")
     assert (clone["lines"]["ai"], clone["lines"]["human"], clone["lines"]["unknown"]) == (0, 0, 10)
-    assert "git fetch origin refs/notes/hone" in str(clone["notice"])
+    assert "git hone sync --no-push" in str(clone["notice"])
 
 
 def test_secrets_reach_neither_record_nor_notes(p: Play) -> None:
