@@ -4,6 +4,7 @@
     history since last time -> commits (commits)
     commits x line maps -> whose lines (attribution)
     lines x known changes -> changes   (changes, identity)
+    files before and after -> flags    (flags, tampering)
     commits x changes -> outcomes      (outcomes)
     all of it -> rewards -> rows       (rewards, records) -> Parquet, notes
 
@@ -23,7 +24,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from git_hone.hooks import changes, inbox, intake, journal, notes, outcomes, records, rewards
+from git_hone.hooks import changes, flags, inbox, intake, journal, notes, outcomes, records, rewards
 from git_hone.hooks import commits as history
 from git_hone.hooks import state as state_file
 from git_hone.hooks.attribution import attribute
@@ -116,6 +117,7 @@ def _drain(place: Place, now: float) -> Drained:
         n_new = _arrivals(batch)
         _attribute(batch)
         changes.settle(batch)
+        flags.find(batch)
         outcomes.find(batch)
         outcomes.take_feedback(batch, events)
         for tree in measured:

@@ -16,8 +16,10 @@ from git_hone.hooks.inbox import Event
 from git_hone.hooks.lines import edit_of
 from git_hone.hooks.place import Place
 from git_hone.hooks.redact import redact
+from git_hone.learner.evidence import flag_key
 
 REVERTS: Final = re.compile(rb"This reverts commit ([0-9a-f]{7,64})")
+VERDICTS: Final = ("accepted", "rejected", "rated", "cleared")
 GONE_SHARE: Final = 0.9
 """Share of a change's lines that a commit must take away to count as its revert."""
 
@@ -69,11 +71,16 @@ def take_feedback(batch: Batch, events: Iterable[Event]) -> None:
             continue
         says = event.fields
         commit = state.get("commits", str(says.get("rev")))
-        if commit is None or not commit["change"] or says.get("verdict") not in ("accepted", "rejected", "rated"):
+        if commit is None or not commit["change"] or says.get("verdict") not in VERDICTS:
             continue
         row = state.get("changes", commit["change"])
         name = (row or {}).get("superseded_by") or commit["change"]
-        detail = {"note": redact(says["note"])} if isinstance(says.get("note"), str) and says["note"] else None
+        detail: dict[str, Any] | None = (
+            {"note": redact(says["note"])} if isinstance(says.get("note"), str) and says["note"] else None
+        )
+        if says["verdict"] == "cleared":
+            flags = (state.get("changes", name) or {}).get("flags") or []
+            detail = {**(detail or {}), "flags": sorted({flag_key(flag) for flag in flags})}
         outcome = records.outcome_row(name, says["verdict"], event.at, batch.config.hash, value=says.get("value"), detail=detail,
                                       source="feedback")  # fmt: skip
         batch.add_outcome(outcome)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -14,6 +14,7 @@ from git_hone.hooks.lines import added_lines, ranges
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 from git_hone.learner.errors import UsageError
+from git_hone.learner.evidence import flag_key, uncleared
 from git_hone.learner.store import Store
 
 VERSION = 1
@@ -35,6 +36,7 @@ class View(TypedDict):
     signals: list[dict[str, Any]]
     outcomes: list[dict[str, Any]]
     reward: dict[str, Any]
+    flags: list[dict[str, Any]] | None
     claims: list[dict[str, Any]]
     replaces: list[str]
     notice: str | None
@@ -86,10 +88,19 @@ def _recorded(store: Store, commit: str, row: Mapping[str, Any]) -> View:
         signals=[_signal(s) for s in store.rows("signals", where={"tree": row["tree"]})],
         outcomes=[_outcome(o) for o in outcomes if o["kind"] != "dropped" or not live],
         reward={"value": latest["reward"], "mode": latest["reward_mode"] or "hone", **(latest["reward_terms"] or {"terms": {}})},
+        flags=_flags(latest, outcomes),
         claims=[],
         replaces=row["replaces"] or [],
         notice=None,
     )
+
+
+def _flags(row: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+    """The signs of tampering, each with whether a person has cleared it; None when the commit was not judged."""
+    if row.get("flags") is None:
+        return None
+    left = {flag_key(flag) for flag in uncleared(row["flags"], outcomes)}
+    return [{**flag, "cleared": flag_key(flag) not in left} for flag in row["flags"]]
 
 
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,7 +139,7 @@ def _noted(place: Place, commit: str) -> View | None:
         runs=[r for r in row.get("runs", []) if isinstance(r, dict)] if row["lines"].get("ai") else [],
         lines={name: int(row["lines"].get(name) or 0) for name in ("ai", "human", "unknown", "written")}, files=files, signals=[],
         outcomes=sorted(({k: e.get(k) for k in ("kind", "at", "commit", "value")} for e in outcomes), key=lambda e: str(e["at"])),
-        reward={"value": row.get("reward"), "mode": row.get("reward_mode") or "hone", "terms": {}}, claims=[],
+        reward={"value": row.get("reward"), "mode": row.get("reward_mode") or "hone", "terms": {}}, flags=None, claims=[],
         replaces=row.get("replaces", []), notice=None,
     )  # fmt: skip
 
@@ -154,7 +165,7 @@ def _plain(place: Place, commit: str) -> View:
         source="git", runs=[], files=files, outcomes=[],
         lines={"ai": 0, "human": total if seen else 0, "unknown": 0 if seen else total, "written": 0},
         signals=[_signal(s) for s in Store(place.data).rows("signals", where={"tree": found[0].tree})] if found else [],
-        reward={"value": None, "mode": "hone", "terms": {}}, claims=[], replaces=[], notice=_how_to_fetch(place) if not seen else None,
+        reward={"value": None, "mode": "hone", "terms": {}}, flags=None, claims=[], replaces=[], notice=_how_to_fetch(place) if not seen else None,
     )  # fmt: skip
 
 

@@ -146,9 +146,53 @@ class Evidence:
         outcomes: Iterable[Row] = (),
         tampered: bool | None = None,
     ) -> Evidence:
-        """From a row of CHANGES, the rows of SIGNALS of its tree and of its parent's tree, and its rows of OUTCOMES."""
+        """From a row of CHANGES, the rows of SIGNALS of its tree and of its parent's tree, and its rows of OUTCOMES. Without
+        `tampered`, what the change's flags say counts."""
+        outcomes = list(outcomes)
         lines = Lines(*(change.get(f"lines_{name}") for name in ("ai", "human", "unknown", "written")))
-        return cls(lines, newest(signals), newest(parent), _outcomes(outcomes), tampered)
+        return cls(
+            lines,
+            newest(signals),
+            newest(parent),
+            _outcomes(outcomes),
+            tampering(change.get("flags"), outcomes) if tampered is None else tampered,
+        )
+
+
+NOTED_FLAGS: Final = frozenset({"swallowed_error"})
+"""Kinds of flags that are shown to a person and veto nothing: people write such code for good reasons too."""
+
+
+def flag_key(flag: Mapping[str, Any]) -> str:
+    """What makes a flag the same one after a rebase, when its line has moved."""
+    return "|".join(str(flag.get(name)) for name in ("kind", "path", "detail"))
+
+
+def uncleared(flags: Any, outcomes: Iterable[Row]) -> list[Mapping[str, Any]]:
+    """The flags that no person has cleared. `flags`: the column of CHANGES."""
+    cleared = {str(key) for row in outcomes if row["kind"] == "cleared" for key in _details(row.get("detail")).get("flags") or ()}
+    given = flags if isinstance(flags, (list, tuple)) else ()
+    return [flag for flag in given if isinstance(flag, Mapping) and flag_key(flag) not in cleared]
+
+
+def tampering(flags: Any, outcomes: Iterable[Row]) -> bool | None:
+    """Whether a change weakens what measures it: True when an agent, or nobody known, did something that no person has
+    cleared; False when it was judged and is clean; None when it was not judged, or not whole.
+
+    >>> tampering(None, []), tampering([], [])
+    (None, False)
+    >>> skipped = {"kind": "test_skipped", "path": "test_a.py", "line": 3, "detail": "`test_a`", "by": "agent"}
+    >>> tampering([skipped], []), tampering([skipped | {"by": "human"}], [])
+    (True, False)
+    >>> tampering([skipped], [{"kind": "cleared", "detail": {"flags": [flag_key(skipped)]}}])
+    False
+    """
+    if flags is None:
+        return None
+    left = uncleared(flags, outcomes)
+    if any(flag.get("kind") not in {*NOTED_FLAGS, "not_judged"} and flag.get("by") != "human" for flag in left):
+        return True
+    return None if any(flag.get("kind") == "not_judged" for flag in left) else False
 
 
 def newest(rows: Iterable[Row]) -> list[Measured]:

@@ -6,12 +6,14 @@ another one must not count twice. Nothing here prints.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import stdev
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from git_hone.learner.evidence import uncleared
 from git_hone.learner.intervals import share_mean_interval
 from git_hone.learner.store import query
 from git_hone.learner.store.columns import from_micros
@@ -205,7 +207,7 @@ IS_AI: Final = "(c.agent IS NOT NULL OR c.lines_ai > 0 OR len(c.run_ids) > 0)"
 
 def newest_changes(store: Store, n: int, agent: str | None = None) -> list[dict[str, Any]]:
     """The `n` live AI changes committed last, newest first, with the names of their outcomes in the order they happened
-    (each once, "committed" left out: a live change was)."""
+    (each once, "committed" left out: a live change was), and the flags that no person has cleared (None: not judged)."""
     names = (
         "change_id",
         "commit",
@@ -217,6 +219,7 @@ def newest_changes(store: Store, n: int, agent: str | None = None) -> list[dict[
         "lines_human",
         "lines_unknown",
         "reward",
+        "flags",
     )
     chosen = ", ".join(f'epoch_us(c."{name}")' if name == "committed_at" else f'c."{name}"' for name in names)
     sql = f"""
@@ -228,10 +231,17 @@ def newest_changes(store: Store, n: int, agent: str | None = None) -> list[dict[
       SELECT change_id, kind, min("at") AS first FROM outcomes_rows
        WHERE list_contains($ids::VARCHAR[], change_id) AND kind <> 'committed' GROUP BY ALL) GROUP BY 1
     """
+    words = """
+    SELECT change_id, kind, detail FROM outcomes_rows WHERE list_contains($ids::VARCHAR[], change_id) AND kind = 'cleared'
+    """
     with open_views(store) as engine:
         rows = [dict(zip(names, row, strict=True)) for row in engine.execute(sql, {"agent": agent, "n": n}).fetchall()]
-        outcomes = dict(engine.execute(happened, {"ids": [row["change_id"] for row in rows]}).fetchall())
+        ids = {"ids": [row["change_id"] for row in rows]}
+        outcomes = dict(engine.execute(happened, ids).fetchall())
+        cleared = engine.execute(words, ids).fetchall()
     for row in rows:
         row["committed_at"] = None if row["committed_at"] is None else from_micros(row["committed_at"])
         row["outcomes"] = outcomes.get(row["change_id"], [])
+        said = [{"kind": kind, "detail": detail} for name, kind, detail in cleared if name == row["change_id"]]
+        row["flags"] = None if row["flags"] is None else uncleared(json.loads(row["flags"]), said)
     return rows

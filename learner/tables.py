@@ -94,6 +94,7 @@ CHANGES: Final = Table(
         "reward": "float",  # 0..1, null until something is known
         "reward_mode": "str",  # hone | seed
         "reward_terms": "json",  # {term: {value, weight, ...}}
+        "flags": "json",  # [{kind, path, line, detail, by}]: signs of tampering in its commit; [] none, null not judged
     },
     month="committed_at",
 )
@@ -127,7 +128,7 @@ OUTCOMES: Final = Table(
     ("record_id",),
     {
         "change_id": "str",
-        "kind": "str",  # committed | edited | reverted | relanded | dropped | merged | accepted | rejected | rated | survived
+        "kind": "str",  # committed | edited | reverted | relanded | dropped | merged | accepted | rejected | rated | survived | cleared
         "at": "ts",
         "commit": "str",  # the commit that made it so; null for feedback
         "value": "float",  # rated: 0..1; survived: share of lines alive; edited: share of lines changed; else null

@@ -20,8 +20,9 @@ MAX_NOTE = 4_000
 @click.argument("rev", default="HEAD")
 @click.option("--accept", "verdict", flag_value="accepted", help="The change is good.")
 @click.option("--reject", "verdict", flag_value="rejected", help="The change is bad: its reward becomes 0.")
+@click.option("--clear-flags", "verdict", flag_value="cleared", help="Its signs of tampering are none: its reward counts again.")
 @click.option("--rating", type=click.FloatRange(1, 5), metavar="N", help="1 (bad) to 5 (good) stars.")
-@click.option("--note", default="", metavar="TEXT", help="Why; secrets and names are removed before it is written.")
+@click.option("--note", "--reason", default="", metavar="TEXT", help="Why; secrets and names are removed before it is written.")
 def command(rev: str, verdict: str | None, rating: float | None, note: str) -> None:
     """Say what you think of the change at REV (HEAD when left out). The newest word counts.
 
@@ -31,9 +32,10 @@ def command(rev: str, verdict: str | None, rating: float | None, note: str) -> N
     Example:
       git hone feedback --accept
       git hone feedback HEAD~1 --rating 4 --note "right idea, clumsy names"
+      git hone feedback --clear-flags --reason "the feature and its test are gone on purpose"
     """
     if (verdict is None) == (rating is None):
-        raise click.UsageError("say one of --accept, --reject and --rating N")
+        raise click.UsageError("say one of --accept, --reject, --rating N and --clear-flags")
     if rating is not None and math.isnan(rating):
         raise click.UsageError("--rating: a number from 1 to 5")
     here = place.find(Path.cwd())

@@ -21,7 +21,8 @@ HEAD = ("commit", "age", "agent/model", "ai", "human", "unknown", "reward", "out
 @click.option("--agent", metavar="A", help="Only changes by this agent.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(limit: int, agent: str | None, as_json: bool) -> None:
-    """The changes with an agent's hand in them, newest first: whose lines, which reward, what became of them.
+    """The changes with an agent's hand in them, newest first: whose lines, which reward, what became of them; `flagged` where
+    the commit shows signs of tampering (`git hone show` lists them).
 
     \b
     Example:
@@ -52,5 +53,5 @@ def _row(change: dict[str, Any], now: datetime) -> list[str]:
         "/".join(filter(None, (change["agent"], change["model"]))) or "(not known)",
         *(table.number(change[f"lines_{kind}"], 0) for kind in ("ai", "human", "unknown")),
         table.number(change["reward"]),
-        " ".join(change["outcomes"]),
+        " ".join([*change["outcomes"], *(["flagged"] if change["flags"] else [])]),
     ]

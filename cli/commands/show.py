@@ -57,6 +57,7 @@ def render(view: dict[str, Any]) -> list[str]:
         out.append(f"  claim     {claim['agent']}{named} ({claim['kind']}: says so, names no line)")
     out += [f"  signal    {_signal(s)}" for s in view["signals"]]
     out += [f"  outcome   {_outcome(o)}" for o in view["outcomes"]]
+    out += [f"  flag      {_flag(flag)}" for flag in view["flags"] or ()]
     return out + _reward(view["reward"]) if view["source"] != "git" else out
 
 
@@ -93,6 +94,12 @@ def _outcome(o: dict[str, Any]) -> str:
     if isinstance(detail, dict) and "days" in detail:
         value += f" of its lines after {detail['days']} days"
     return f"{o['kind']:9} {str(o['at'])[:19].replace('T', ' ')}{value}"
+
+
+def _flag(flag: dict[str, Any]) -> str:
+    where = safe(flag["path"]) + (f":{flag['line']}" if flag["line"] else "")
+    whose = "" if flag["by"] in ("agent", None) else f"  (by {flag['by']})"
+    return f"{flag['kind']}  {where}  {safe(flag['detail'])}{whose}{'  cleared' if flag['cleared'] else ''}"
 
 
 def _reward(reward: dict[str, Any]) -> list[str]:

@@ -1,0 +1,356 @@
+"""From what stands in the files before and after a change to flags.
+
+What counts is the change as a whole: a test that moves to another file is not deleted, a suppression that moves with its line
+is not added, and a test that goes together with what it tests is gone for a reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from git_hone.hooks.history.paths import followed
+from git_hone.hooks.tampering import python
+from git_hone.hooks.tampering.facts import CLOSE, CONSTANT, ORDER, TRUTHY, Check, Facts, FileChange, Flag, Mark, Test, alike
+from git_hone.hooks.tampering.suppressions import LIKELY
+
+KINDS: Final = {
+    "test_deleted": "a test is gone, and what it tests is not",
+    "test_file_deleted": "a file of tests is gone, and what they test is not",
+    "test_renamed_away": "a test still stands there, but no runner collects it",
+    "test_skipped": "a test that ran is skipped, expected to fail, or left out because another is focused",
+    "assertion_weakened": "a test asserts less: assertions gone, a value replaced by its presence, a wider tolerance or exception",
+    "test_constant": "an assertion that holds whatever the code does",
+    "subject_mocked": "a test replaces the very thing that it calls",
+    "suppression_added": "a comment or attribute that silences a linter, type checker, scanner or coverage",
+    "config_loosened": "the configuration of a check asks for less",
+    "special_cased_input": "code that answers one input by a literal, or behaves otherwise under test",
+    "hard_coded_result": "a function that computed returns a literal",
+    "swallowed_error": "an error is caught broadly and dropped",
+    "harness_edited": "the machinery that runs tests is made to report something else",
+}
+MAX_BYTES: Final = 1_000_000
+"""A file larger than this is not read."""
+LIKE: Final = 0.6
+"""Share of tokens that two tests must have in common to be one test under two names."""
+
+
+@dataclass
+class _Pair:
+    """One file, read on both sides."""
+
+    file: FileChange
+    before: Facts
+    after: Facts
+
+
+def judge(files: Iterable[FileChange]) -> list[Flag]:
+    """The flags of a diff, by path and line. Files that are vendored, generated, binary, or over 1 MB are passed over; so is
+    a file that cannot be parsed.
+
+    >>> before = b"def test_double():\\n    assert double(4) == 8\\n"
+    >>> after = b"def test_double():\\n    assert double(4)\\n"
+    >>> [(flag.kind, flag.line) for flag in judge([FileChange("test_double.py", None, before, after)])]
+    [('assertion_weakened', 2)]
+    """
+    files = [file for file in files if _wanted(file)]
+    pairs = [pair for file in files if (pair := _read(file)) is not None]
+    deleted = _deleted(files, pairs)
+    flags = _tests(pairs, deleted)
+    flags += _marks(pairs)
+    flags += _functions(pairs)
+    return sorted(set(flags), key=lambda flag: (flag.path, flag.line or 0, flag.kind, flag.detail))
+
+
+def _wanted(file: FileChange) -> bool:
+    if file.before == file.after and file.old_path in (None, file.path):
+        return False
+    sides = [side for side in (file.before, file.after) if side is not None]
+    return followed(file.path.encode("utf-8", "surrogateescape")) and all(
+        len(side) <= MAX_BYTES and b"\0" not in side[:8000] for side in sides
+    )
+
+
+def _read(file: FileChange) -> _Pair | None:
+    """Both sides' facts, in the language of the path; None for one that is not read."""
+    old = file.old_path or file.path
+    before, after = file.before or b"", file.after or b""
+    if not (file.path.endswith((".py", ".pyi")) or old.endswith((".py", ".pyi"))):
+        return None
+    if not file.path.endswith((".py", ".pyi")):  # put away under a name that is no Python file
+        read = python.read(old, old, before, b"", False)
+        return _Pair(file, read[0], Facts(file.path)) if read else None
+    read = python.read(old, file.path, before, after, _more(LIKELY, before, after))
+    return _Pair(file, *read) if read else None
+
+
+def _more(pattern: re.Pattern[bytes], before: bytes, after: bytes) -> bool:
+    """Whether a line that fits `pattern` stands in `after` and not, as often, in `before`: a cheap look before a dear one."""
+    here = Counter(line.strip() for line in after.splitlines() if pattern.search(line))
+    here.subtract(Counter(line.strip() for line in before.splitlines() if pattern.search(line)))
+    return any(n > 0 for n in here.values())
+
+
+def _deleted(files: Sequence[FileChange], pairs: Sequence[_Pair]) -> set[str]:
+    """Names of functions, classes and modules that the change takes away altogether, tests left out."""
+    gone: set[str] = set()
+    here: set[str] = set()
+    for pair in pairs:
+        gone |= pair.before.defined
+        here |= pair.after.defined
+    for file in files:
+        stem = PurePosixPath(file.path).stem.removesuffix(".test").removesuffix(".spec")
+        if file.after is None and not _is_test(file.path):
+            gone.add(stem)
+        if file.old_path and not _is_test(file.old_path):
+            gone.add(PurePosixPath(file.old_path).stem)
+        if file.after is not None:
+            here.add(stem)
+    return {name for name in gone - here if len(name) > 2 and not name.startswith("test")}
+
+
+def _is_test(path: str) -> bool:
+    return python.is_test_file(path)
+
+
+# tests
+
+
+def _tests(pairs: Sequence[_Pair], deleted: set[str]) -> list[Flag]:
+    matches, lost, fresh = _match(pairs)
+    flags: list[Flag] = []
+    for was, now, pair in matches:
+        flags += _compare(was, now, pair, deleted)
+    flags += _lost(lost, fresh, pairs, deleted)
+    return flags
+
+
+Match = tuple[Test, Test, _Pair]
+
+
+def _match(pairs: Sequence[_Pair]) -> tuple[list[Match], list[tuple[Test, _Pair]], list[tuple[Test, _Pair]]]:
+    """(before, after) of each test that is still there under some name; the tests that are gone; the tests that are new."""
+    matches: list[Match] = []
+    lost: list[tuple[Test, _Pair]] = []
+    fresh: list[tuple[Test, _Pair]] = []
+    for pair in pairs:
+        after: dict[str, list[Test]] = {}
+        for test in pair.after.tests:
+            after.setdefault(test.name, []).append(test)
+        for test in pair.before.tests:
+            if same := after.get(test.name):
+                collected = next((one for one in same if one.collected), same[0])
+                same.remove(collected)
+                matches.append((test, collected, pair))
+            else:
+                lost.append((test, pair))
+        fresh += [(test, pair) for rest in after.values() for test in rest]
+    for likeness in ("leaf", "body", "body here"):
+        for gone in list(lost):
+            found = _counterpart(gone, fresh, likeness)
+            if found is not None:
+                lost.remove(gone)
+                fresh.remove(found)
+                matches.append((gone[0], found[0], found[1]))
+    return matches, lost, fresh
+
+
+def _counterpart(gone: tuple[Test, _Pair], fresh: Sequence[tuple[Test, _Pair]], likeness: str) -> tuple[Test, _Pair] | None:
+    test, pair = gone
+    if likeness == "leaf":
+        return next((new for new in fresh if new[0].leaf == test.leaf), None)
+    least = 0.9 if likeness == "body" else LIKE
+    near = fresh if likeness == "body" else [new for new in fresh if new[1] is pair]
+    best = max(near, key=lambda new: alike(test.words, new[0].words), default=None)
+    return best if best is not None and alike(test.words, best[0].words) >= least else None
+
+
+def _lost(
+    lost: Sequence[tuple[Test, _Pair]], fresh: Sequence[tuple[Test, _Pair]], pairs: Sequence[_Pair], deleted: set[str]
+) -> list[Flag]:
+    """Tests without a counterpart: renamed away, gone with their subject, rewritten, or deleted."""
+    flags: list[Flag] = []
+    idle = [(test, pair) for pair in pairs for test in pair.after.idle]
+    left: dict[int, list[Test]] = {}
+    budget = {id(pair): sum(t.weight for t, where in fresh if where is pair and t.collected and not t.skip) for pair in pairs}
+    spare = sum(budget.values())
+    for test, pair in lost:
+        if not test.collected or (not test.checks and not test.calls):
+            continue
+        other = next((one for one in idle if _put_away(test, one[0])), None)
+        if other is not None:
+            flags.append(
+                Flag(
+                    "test_renamed_away",
+                    other[1].file.path,
+                    other[0].line,
+                    f"`{test.leaf}` is now `{other[0].leaf}`, which no runner collects",
+                )
+            )
+        elif test.skip or (test.names | test.calls) & deleted:
+            continue
+        else:
+            left.setdefault(id(pair), []).append(test)
+    for pair in pairs:
+        tests = left.get(id(pair), [])
+        weight = sum(max(1, test.weight) for test in tests)
+        whole = pair.file.after is None
+        if not tests or weight <= budget[id(pair)] or (whole and weight <= spare):
+            continue
+        names = ", ".join(test.leaf for test in tests[:5]) + (", …" if len(tests) > 5 else "")
+        if whole:
+            flags.append(Flag("test_file_deleted", pair.file.path, None, f"{len(tests)} test(s) gone: {names}"))
+        else:
+            flags += [Flag("test_deleted", pair.file.path, None, f"`{test.name}` is gone") for test in tests]
+    return flags
+
+
+def _put_away(test: Test, other: Test) -> bool:
+    """Whether a function that no runner collects is what became of a test."""
+    named = test.leaf.removeprefix("test").strip("_")
+    return alike(test.words, other.words) >= 0.9 or (
+        len(named) > 3 and named in other.leaf and alike(test.words, other.words) >= LIKE
+    )
+
+
+def _compare(was: Test, now: Test, pair: _Pair, deleted: set[str]) -> list[Flag]:
+    """One test before and after."""
+    path, flags = pair.file.path, []
+    if was.collected and not now.collected:
+        detail = f"`{now.leaf}` is no longer collected"
+        return [Flag("test_renamed_away", path, now.line, detail)]
+    if now.skip and not was.skip:
+        flags.append(Flag("test_skipped", path, now.skip_line or now.line, f"`{now.leaf}`: {now.skip}"))
+    for name, line in now.mocks.items():
+        if name not in was.mocks and name in was.calls:
+            flags.append(Flag("subject_mocked", path, line, f"`{now.leaf}` replaces `{name}`, which it calls"))
+    return flags + _weaker(was, now, path, deleted)
+
+
+def _weaker(was: Test, now: Test, path: str, deleted: set[str]) -> list[Flag]:
+    flags: list[Flag] = []
+    seen = Counter((check.text, check.strength) for check in now.checks)
+    gone: list[Check] = []
+    for check in was.checks:
+        if seen[check.text, check.strength] > 0:
+            seen[check.text, check.strength] -= 1
+        elif check.strength > CONSTANT:
+            gone.append(check)
+    rest = Counter(seen)
+    came: list[Check] = []
+    for check in now.checks:
+        if rest[check.text, check.strength] > 0:
+            rest[check.text, check.strength] -= 1
+            came.append(check)
+    flags += [
+        Flag("test_constant", path, check.line, f"`{check.text[:100]}` always holds")
+        for check in came
+        if check.strength == CONSTANT
+    ]
+    came = [check for check in came if check.strength > CONSTANT]
+    unpaired: list[Check] = []
+    for old in gone:
+        options = [check for check in came if check.subject == old.subject]
+        new = max(options, key=lambda check: (check.strength, -(check.slack or 0)), default=None)
+        if new is None:
+            unpaired.append(old)
+            continue
+        came.remove(new)
+        if why := _less(old, new):
+            flags.append(Flag("assertion_weakened", path, new.line, f"{why}: `{old.text[:80]}` became `{new.text[:80]}`"))
+    others: list[Check] = []
+    for old in unpaired:  # the subject was renamed or rewritten: compare in order
+        if not came:
+            others.append(old)
+            continue
+        new = came.pop(0)
+        if new.strength <= ORDER - 1 and old.strength >= CLOSE:
+            flags.append(Flag("assertion_weakened", path, new.line, f"asserts less: `{old.text[:80]}` became `{new.text[:80]}`"))
+    missing = [old for old in others if not any(name in old.text for name in deleted)]
+    n_was, n_now = was.cases * len(was.checks), now.cases * len([c for c in now.checks if c.strength > CONSTANT])
+    constants = any(flag.kind == "test_constant" for flag in flags)
+    if missing and n_now < n_was and not constants and not now.skip:
+        flags.append(
+            Flag(
+                "assertion_weakened",
+                path,
+                now.line,
+                f"`{now.leaf}` lost {len(missing)} of {len(was.checks)} assertion(s): `{missing[0].text[:80]}`",
+            )
+        )
+    elif now.cases < was.cases and n_now < n_was and not flags:
+        flags.append(Flag("assertion_weakened", path, now.line, f"`{now.leaf}` runs {now.cases} case(s), before {was.cases}"))
+    return flags
+
+
+def _less(old: Check, new: Check) -> str:
+    """How `new` asserts less of the same subject than `old`; "" when it does not."""
+    if old.raises and new.raises:
+        wide = [name for name in new.raises if name not in old.raises and any(python.broader(was, name) for was in old.raises)]
+        if wide or (len(new.raises) > len(old.raises) and set(old.raises) < set(new.raises)):
+            return "expects a broader exception"
+        if old.strength > new.strength and set(old.raises) == set(new.raises):
+            return "no longer looks at the message"
+        return ""
+    if new.strength < old.strength and (old.strength - new.strength > 1 or new.strength <= TRUTHY or old.strength > CLOSE):
+        return "asserts less"
+    if old.slack is not None and new.slack is not None and new.slack > old.slack and new.strength <= old.strength:
+        return "tolerates more"
+    return ""
+
+
+# the rest
+
+
+def _marks(pairs: Sequence[_Pair]) -> list[Flag]:
+    """Marks that the change as a whole brings more of than it takes away."""
+    before: Counter[tuple[str, str]] = Counter()
+    for pair in pairs:
+        before.update((mark.kind, mark.key) for mark in pair.before.marks)
+    literals = {text for pair in pairs for text in pair.after.literals}
+    after = [(pair, mark) for pair in pairs for mark in pair.after.marks]
+    flags: list[Flag] = []
+    spare = Counter(before)
+    fresh: list[tuple[_Pair, Mark]] = []
+    for pair, mark in after:
+        if spare[mark.kind, mark.key] > 0:
+            spare[mark.kind, mark.key] -= 1
+        else:
+            fresh.append((pair, mark))
+    for pair, mark in fresh:
+        family = mark.key.rsplit(" ", 1)[0]
+        if mark.kind == "suppression_added":  # a silence that becomes narrower is none that is new
+            wider = (mark.kind, f"{family} *")
+            if not mark.key.endswith(" *") and spare[wider] > 0:
+                spare[wider] -= 1
+                continue
+        if mark.kind == "special_cased_input" and not _special(mark, pair, literals):
+            continue
+        flags.append(Flag(mark.kind, pair.file.path, mark.line or None, mark.detail))
+    return flags
+
+
+def _special(mark: Mark, pair: _Pair, literals: set[str]) -> bool:
+    """Whether a branch for one input is more than one way of several that a function always had, or its base case."""
+    if mark.key.startswith("under test"):
+        return True
+    old, new = pair.before.functions.get(mark.owner), pair.after.functions.get(mark.owner)
+    if old is None or new is None:
+        return False
+    return old.computes and old.branches == 0
+
+
+def _functions(pairs: Sequence[_Pair]) -> list[Flag]:
+    flags = []
+    for pair in pairs:
+        for name, now in pair.after.functions.items():
+            was = pair.before.functions.get(name)
+            if was and was.computes and was.literal is None and now.literal not in (None, "None"):
+                flags.append(
+                    Flag("hard_coded_result", pair.file.path, now.line, f"`{name}` always returns `{(now.literal or '')[:80]}`")
+                )
+    return flags
