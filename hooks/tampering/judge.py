@@ -27,7 +27,6 @@ KINDS: Final = {
     "test_constant": "an assertion that holds whatever the code does",
     "subject_mocked": "a test replaces the very thing that it calls",
     "suppression_added": "a comment or attribute that silences a linter, type checker, scanner or coverage",
-    "config_loosened": "the configuration of a check asks for less",
     "special_cased_input": "code that answers one input by a literal, or behaves otherwise under test",
     "hard_coded_result": "a function that computed returns a literal",
     "swallowed_error": "an error is caught broadly and dropped",

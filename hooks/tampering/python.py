@@ -8,7 +8,7 @@ import io
 import re
 import tokenize
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -114,7 +114,7 @@ class Reader:
     # tests
 
     def _scope(
-        self, body: Iterable[ast.stmt], prefix: str, skip: tuple[str, int], collected: bool, last: dict[str, ast.stmt]
+        self, body: Iterable[ast.stmt], prefix: str, skip: tuple[str, int], collected: bool, last: Mapping[str, ast.stmt]
     ) -> None:
         """Functions and classes of a module or class body. `last`: name -> the definition that holds in the end."""
         for node in _flat(body):
@@ -137,7 +137,7 @@ class Reader:
                 no_pytest = starts and "Case" not in bases
                 methods = {child.name: child for child in node.body if isinstance(child, FUNCTIONS)}
                 self._scope(
-                    node.body, f"{prefix}{node.name}::", mine, collected and counts and not off and not no_pytest, {**methods}
+                    node.body, f"{prefix}{node.name}::", mine, collected and counts and not off and not no_pytest, methods
                 )
 
     def _test(self, node: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str, skip: tuple[str, int], collected: bool) -> None:
