@@ -82,7 +82,8 @@ def atoms_of(state: State, change: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _put_atoms(state: State, change: str, atoms: Iterable[int]) -> None:
+def put_atoms(state: State, change: str, atoms: Iterable[int]) -> None:
+    """Let these be the atoms of a change."""
     state.db.execute("delete from atoms where change = ?", (change,))
     by_edit: dict[int, list[int]] = {}
     for origin in atoms:
@@ -121,7 +122,7 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
         "_at": max(commit.at, (old or {}).get("_at", 0.0) + 1e-6),
     }
     state.put_change(facts)
-    _put_atoms(state, verdict.change, arrival.atoms)
+    put_atoms(state, verdict.change, arrival.atoms)
     state.put("commits", commit.id, {"change": verdict.change, "blobs": {c.path: c.after for c in commit.files or []}})
     batch.touched.add(verdict.change)
     for name in verdict.absorbs:

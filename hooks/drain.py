@@ -101,7 +101,7 @@ def set_watermark(place: Place) -> None:
 
 
 def _drain(place: Place, now: float) -> Drained:
-    config, config_error = _config(place)
+    config, config_error = config_of(place)
     done = Drained()
     with State(place.hone / "state.db") as state:
         tips, events, unreadable = _look(place, state, now)
@@ -128,7 +128,7 @@ def _drain(place: Place, now: float) -> Drained:
         batch.rows.runs = [
             records.run_row(run, config.hash) for run_id in sorted(taken.runs) if (run := state.get("runs", run_id))
         ]
-        _write(place, batch.rows)
+        write_rows(place, batch.rows)
         state.set_meta("tips", batch.tips)
         state.set_meta("drained", [[event.file.name, event.at] for event in events])
         state.commit()
@@ -146,7 +146,7 @@ def _drain(place: Place, now: float) -> Drained:
     return done
 
 
-def _config(place: Place) -> tuple[configuration.Config, str | None]:
+def config_of(place: Place) -> tuple[configuration.Config, str | None]:
     """The configuration; a broken one must not stop the recording, so the defaults stand in and the error is shown."""
     try:
         return configuration.load(place.agent / "learning-config.json", place.hone / "config-verdict.json"), None
@@ -294,7 +294,8 @@ def _attribute(batch: Batch) -> None:
             state.put("commits", name, {"change": None, "blobs": {}})
 
 
-def _write(place: Place, rows: Rows) -> None:
+def write_rows(place: Place, rows: Rows) -> None:
+    """Write rows to the store, and their events to the notes."""
     store = Store(place.data)
     for table in ("runs", "signals", "outcomes", "pairs", "decisions", "changes"):
         if batch := getattr(rows, table):

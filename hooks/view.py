@@ -133,9 +133,10 @@ def _noted(place: Place, commit: str) -> View | None:
     named = [f for f in row.get("files", []) if isinstance(f, dict) and "path" in f]
     files = [{**f, "ai": sum(b - a + 1 for a, b in f.get("ai_ranges", []))} for f in named]
     outcomes = [e for e in events if e.get("type") == "outcome"]
+    gone = [str(e.get("to")) for e in events if e.get("type") == "moved" and e.get("change_id") == row.get("change_id")]
     return View(
-        version=VERSION, change_id=str(row.get("change_id") or change_id_for(commit)), commit=commit, live_commit=commit,
-        state="live", kind=row.get("kind"), source="note",
+        version=VERSION, change_id=str(row.get("change_id") or change_id_for(commit)), commit=commit,
+        live_commit=max(gone, default=commit), state="moved" if gone else "live", kind=row.get("kind"), source="note",
         runs=[r for r in row.get("runs", []) if isinstance(r, dict)] if row["lines"].get("ai") else [],
         lines={name: int(row["lines"].get(name) or 0) for name in ("ai", "human", "unknown", "written")}, files=files, signals=[],
         outcomes=sorted(({k: e.get(k) for k in ("kind", "at", "commit", "value")} for e in outcomes), key=lambda e: str(e["at"])),
