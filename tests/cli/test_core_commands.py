@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,15 +135,25 @@ def test_a_trailer_is_a_claim_and_names_no_line(here: Any) -> None:
 
 
 def test_watch_notes_each_state(here: Any) -> None:
-    def edit() -> None:
-        time.sleep(0.5)
-        here.write("a.py", "a = 3\n")
+    args = [sys.executable, "-m", "git_hone.cli", "watch", "a.py", "--every", "0.1", "--until", "60"]
+    with subprocess.Popen(args, cwd=here.path, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        done = threading.Event()
 
-    other = threading.Thread(target=edit)
-    other.start()
-    done = hone(here.path, "watch", "a.py", "--every", "0.1", "--until", "2")
-    other.join()
-    assert (done.returncode, done.stdout) == (0, "changed  a.py\n")
+        def edit() -> None:  # nobody says when the watch has begun, so there is a new state until one is seen
+            states = 0
+            while not done.wait(0.2):
+                here.write("a.py", f"a = {(states := states + 1)}\n")
+
+        other = threading.Thread(target=edit)
+        other.start()
+        seen = watching.stdout.readline()
+        done.set()
+        other.join()
+        watching.send_signal(signal.SIGINT)
+        rest = watching.stdout.read()
+    assert (seen, watching.returncode) == ("changed  a.py\n", 0)
+    assert set(rest.splitlines()) <= {"changed  a.py"}
 
 
 def test_an_unknown_command_suggests_one(tmp_path: Path) -> None:
