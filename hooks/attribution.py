@@ -16,7 +16,7 @@ from typing import Final
 from git_hone.hooks import git
 from git_hone.hooks.commits import Commit, FileChange
 from git_hone.hooks.diffs import Pair, diff_pairs
-from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, added_lines, carry, edit_of, is_binary, overlay, settle, split
+from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, added_lines, carry, edit_of, is_binary, overlay, said, settle, split
 from git_hone.hooks.lines import pack as pack_map
 from git_hone.hooks.lines import unpack as unpack_map
 from git_hone.hooks.moves import moved_from
@@ -27,6 +27,9 @@ from git_hone.hooks.state import State
 NEAREST: Final = 8
 """How many earlier states of a path are compared with what was committed."""
 
+
+COMMON: Final = 3
+"""A line that tool calls wrote under more names than this is common speech (`return None`), and says nothing of its author."""
 
 MANY_FILES: Final = 60
 """In a commit of more files than this, a file counts as moved only when its content is equal."""
@@ -166,15 +169,20 @@ def _lines(state: State, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], defa
     content = split(w.content)
     origins = list(w.exact) if w.exact is not None else [BASE] * len(content)
     origins = (origins + [BASE] * len(content))[: len(content)]
-    if w.exact is None or not any(origin > 0 for origin in origins):
+    doubts = w.exact is not None and any(origin > 0 for origin in origins)
+    if not doubts or UNKNOWN in origins:
         for blob, source, trusted in w.sources:
             steps = [] if blob == change.after else hunks.get((blob, change.after))
             if steps is not None:
-                overlay(origins, source, steps, content, trusted=trusted)
-    for k, origin in settle(origins, added_lines(difference), content).items():
+                overlay(origins, source, steps, content, trusted=trusted, doubts=doubts)
+            elif not doubts:  # what an agent left there cannot be read any more
+                default = UNKNOWN
+    settled = settle(origins, added_lines(difference), content)
+    doubtful = agents_words(state, {k: content[k] for k, origin in settled.items() if origin == BASE and default == HUMAN})
+    for k, origin in settled.items():
         if origin > 0:
             out.atoms[k] = origin
-        elif origin == UNKNOWN or (origin == BASE and default == UNKNOWN):
+        elif origin == UNKNOWN or k in doubtful or (origin == BASE and default == UNKNOWN):
             out.unknown.append(k)
         else:
             out.human.append(k)
@@ -184,6 +192,14 @@ def _lines(state: State, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], defa
         _overridden(out, w, hunks, content)
     state.put_node(change.path, change.after, w.commit.at, pack_map(origins), written=False)
     return out
+
+
+def agents_words(state: State, lines: Mapping[int, bytes]) -> set[int]:
+    """Of these lines, those that say what an agent's tool call wrote, here or elsewhere. That two lines look alike proves
+    nothing, in either direction: without other evidence they are unknown. What agents wrote under many names is common speech."""
+    keys = {k: key for k, line in lines.items() if (key := said(line)) is not None}
+    known = state.wrote(keys.values())
+    return {k for k, key in keys.items() if 0 < known.get(key, 0) <= COMMON}
 
 
 def _overridden(out: FileLines, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], content: list[bytes]) -> None:

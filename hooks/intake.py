@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from git_hone.hooks import commits as history
 from git_hone.hooks import git
+from git_hone.hooks.attribution import agents_words
 from git_hone.hooks.diffs import Pair, diff_pairs
 from git_hone.hooks.ids import digest
 from git_hone.hooks.inbox import Event
-from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, carry, is_binary, pack, split, unpack
+from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, carry, edit_of, is_binary, pack, said, split, unpack
 from git_hone.hooks.moves import moved_from
 from git_hone.hooks.paths import quote, unquote
 from git_hone.hooks.payloads import claude_code, generic
@@ -28,11 +29,23 @@ from git_hone.hooks.redact import redact
 from git_hone.hooks.state import State
 
 MOVES_HISTORY: Final = re.compile(
-    r"\bgit\b[^|;&\n]*\b(?:checkout|switch|stash|merge|pull|rebase|cherry-pick|reset|restore|apply|am|revert|read-tree|worktree|clean)\b"
+    r"\bgit(?:\s+-[cC]\s*(?:'[^']*'|\"[^\"]*\"|\S+)|\s+--?[\w.=/-]+)*\s+"
+    r"(?:checkout|switch|stash|merge|pull|rebase|cherry-pick|reset|restore|apply|am|revert|read-tree|checkout-index|worktree|clean"
+    r"|mergetool|submodule|bisect|sparse-checkout|filter-branch)\b"
+    r"|\bgh\s+(?:pr|co)\b|\bpatch\s"
 )
-"""A shell command that brings in lines which somebody else wrote: what it leaves in the work tree is not its own."""
 STALE_S: Final = 24 * 3600.0
 PROMPT_LIMIT: Final = 64 << 10
+
+
+def moves_history(command: str | None) -> bool:
+    """Whether a shell command brings in lines which somebody else wrote: what it leaves in the work tree is then not its own.
+    Only git's own subcommand counts: a message that speaks of a merge brings nothing in.
+
+    >>> [moves_history(c) for c in ("git commit -am 'merge'", "git -C sub --no-pager stash pop", "make; git am x")]
+    [False, True, True]
+    """
+    return bool(command and MOVES_HISTORY.search(command))
 
 
 class Unreadable(Exception):
@@ -215,7 +228,7 @@ def _transitions(
         taken.closed.append((root, use["at"], event.at))
     elif seen.tree:
         return []  # a shell tool whose beginning nobody saw: no evidence
-    moves = bool(seen.command and MOVES_HISTORY.search(seen.command))
+    moves = moves_history(seen.command)
     base = {"run": run["run_id"], "use": seen.use_id, "tool": seen.tool, "how": "shell" if pair else "edit"}
     found = []
     if pair:
@@ -309,15 +322,20 @@ def _apply(
         difference = look(was, target)
         if known is not None and was and difference is not None:
             source = carry(known, difference, HUMAN)
+            doubt(state, source, difference)
+        elif known and was and target:  # what stood there last cannot be read any more
+            source = [UNKNOWN] * (sizes.of(target) or 0)
         elif target:
             source = _moved(place, state, step, target, sizes)
         else:
             source = []
     if source is None:
-        return  # a binary
+        _unreadable(state, step, None)
+        return
     if step.before != "?":
         difference = look(before, step.after)
         if difference is None:
+            _unreadable(state, step, sizes.of(step.after))
             return
         if step.edit is None:
             source = carry(source, difference, step.added)
@@ -326,6 +344,8 @@ def _apply(
             number = state.edit(key, step.edit["run"], step.path, step.at, step.edit)
             _note_edit(state, step)
             source = carry(source, difference, BASE, edit=number)
+            new = [line for hunk in difference for k, line in enumerate(hunk.new) if edit_of(source[hunk.new_at + k]) == number]
+            state.put_wrote(step.path, [words for line in new if (words := said(line)) is not None])
     if step.after:
         interesting = any(origin != BASE for origin in source) or step.edit is not None
         if interesting or state.node(step.path, step.after) is None:
@@ -333,6 +353,20 @@ def _apply(
     state.db.execute("insert or replace into seen values (?, ?, ?, ?)", (step.root, step.path, step.after, step.at))
     if step.old_path != step.path:
         state.db.execute("insert or replace into seen values (?, ?, ?, ?)", (step.root, step.old_path, "", step.at))
+
+
+def _unreadable(state: State, step: Transition, size: int | None) -> None:
+    """A binary, or a blob that is gone (`git gc --prune=now`): whatever stands there now, or comes of it, is unknown."""
+    if step.after:
+        state.put_node(step.path, step.after, step.at, pack([UNKNOWN] * (size or 1)), written=False)
+
+
+def doubt(state: State, origins: list[int], hunks: Iterable[Hunk]) -> None:
+    """Lines that came between two looks are a person's, unless they read as what an agent wrote: git may have brought those
+    back (a stash, another branch, a rebase)."""
+    new = {hunk.new_at + k: line for hunk in hunks for k, line in enumerate(hunk.new)}
+    for k in agents_words(state, {k: line for k, line in new.items() if k < len(origins) and origins[k] == HUMAN}):
+        origins[k] = UNKNOWN
 
 
 def _moved(place: Place, state: State, step: Transition, target: str, sizes: Sizes) -> list[int] | None:
@@ -354,6 +388,7 @@ def _moved(place: Place, state: State, step: Transition, target: str, sizes: Siz
         steps = [] if blob == target else diff_pairs(place.common, [(blob, target)])[blob, target]
         if steps is not None:
             source = carry(unpack(packed), steps, HUMAN)
+            doubt(state, source, steps)
     return source
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 BASE: Final = 0
@@ -56,6 +57,17 @@ def ending(line: bytes) -> bytes:
     return line.rstrip(b"\r")
 
 
+def said(line: bytes) -> int | None:
+    """What a line says, as a number: the same for the same text, whatever its white space. None for a line that says next to
+    nothing, as `}` or `else:`.
+
+    >>> said(b"  total = 0") == said(b"total=0\\r"), said(b"    else:")
+    (True, None)
+    """
+    key = squeeze(line)
+    return None if len(key) <= 5 else int.from_bytes(blake2b(key, digest_size=8).digest(), "big", signed=True)
+
+
 def carry(before: Sequence[int], hunks: Iterable[Hunk], added: int, *, edit: int = 0) -> list[int]:
     """The map after a diff. Kept lines keep their origin; new lines get `added`, or, with `edit` > 0, that edit's atoms.
 
@@ -89,9 +101,17 @@ def _kept(before: Sequence[int], hunk: Hunk, fresh: list[int], key: Callable[[by
     return fresh
 
 
-def overlay(target: list[int], source: Sequence[int], hunks: Sequence[Hunk], lines: Sequence[bytes], *, trusted: bool) -> None:
+def overlay(
+    target: list[int],
+    source: Sequence[int],
+    hunks: Sequence[Hunk],
+    lines: Sequence[bytes],
+    *,
+    trusted: bool,
+    doubts: bool = False,
+) -> None:
     """Copy, in place, the atoms of `source` to the lines of `target` that the diff `source -> target` keeps and that
-    nothing claimed yet.
+    nothing claimed yet; with `doubts`, only to those that are unknown.
 
     A trusted source is the last state seen, or the commit that was rewritten. From any other source (a stash, another
     branch, an abandoned attempt) a block of lines is taken only when two thirds of it arrived together with at least
@@ -108,12 +128,13 @@ def overlay(target: list[int], source: Sequence[int], hunks: Sequence[Hunk], lin
             if origin > 0:
                 sizes[edit_of(origin)] = sizes.get(edit_of(origin), 0) + 1
         for block, where in alive.items():
-            said = any(len(squeeze(lines[k])) > 5 for k in where if k < len(lines))
-            if not said or len(where) * 3 < sizes[block] * 2:
+            speaks = any(said(lines[k]) is not None for k in where if k < len(lines))
+            if not speaks or len(where) * 3 < sizes[block] * 2:
                 for k in where:
-                    mapped[k] = UNKNOWN if said else BASE
+                    mapped[k] = UNKNOWN if speaks else BASE
     for k, origin in enumerate(mapped[: len(target)]):
-        if origin != BASE and target[k] in (BASE, UNKNOWN) and (origin > 0 or target[k] == BASE):
+        free = target[k] == UNKNOWN or (target[k] == BASE and not doubts)
+        if origin != BASE and free and (origin > 0 or target[k] == BASE):
             target[k] = origin
 
 

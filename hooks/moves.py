@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from git_hone.hooks.diffs import diff_pairs
-from git_hone.hooks.lines import UNKNOWN
+from git_hone.hooks.lines import UNKNOWN, Hunk, squeeze
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 
@@ -31,7 +31,11 @@ def moved_from(
         (path, blob, NEAREST),
     ).fetchall()
     seen = {other: state.nodes(other) for other, _, _ in rows}
-    newest = {other: blob_ for other, blob_, _ in rows if any(origin > 0 for row in seen[other] for _, origin in row[3])}
+    newest = {
+        other: blob_
+        for other, blob_, _ in rows
+        if any(origin > 0 or origin == UNKNOWN for row in seen[other] for _, origin in row[3])
+    }
     shares = {other: 1.0 for other in newest if any(row[0] == blob for row in seen[other])}
     if not exact_only:
         shares = kept(place, {other: a for other, a in newest.items() if other not in shares}, blob) | shares
@@ -46,10 +50,22 @@ def moved_from(
 
 
 def kept(place: Place, blobs: Mapping[str, str], after: str) -> dict[str, float]:
-    """For each name, the share of the lines of its blob that stand in `after`, 0..1."""
+    """For each name, the share of the lines of its blob that stand in `after`, 0..1; a line indented another way stands there."""
     hunks = diff_pairs(place.common, [pair for a in blobs.values() for pair in ((a, after), ("", a))])
     shares = {}
     for name, a in blobs.items():
         change, lines = hunks[a, after], sum(len(h.new) for h in hunks["", a] or ())
-        shares[name] = 0.0 if change is None or not lines else 1 - sum(len(h.old) for h in change) / lines
+        shares[name] = 0.0 if change is None or not lines else 1 - sum(lost(h) for h in change) / lines
     return shares
+
+
+def lost(hunk: Hunk) -> int:
+    """How many lines a hunk takes away; a line that differs in white space only is still there."""
+    new = [squeeze(line) for line in hunk.new]
+    gone = 0
+    for line in hunk.old:
+        if (key := squeeze(line)) in new:
+            new.remove(key)
+        else:
+            gone += 1
+    return gone

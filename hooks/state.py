@@ -10,6 +10,7 @@ writes the same records under the same ids.
     runs     run id -> JSON, the row of the runs table as far as it is known
     edits    edit number -> run id, path, tool, tool_use_id, kind: what an atom's upper bits mean
     nodes    (path, blob) -> packed line map, with the time it was seen and whether a tool call left it
+    wrote    (what a line says, path): each line that a tool call wrote, as a hash without its white space
     seen     (worktree, path) -> blob: the last state observed there
     commits  commit -> JSON: files, change id, ...
     atoms    change id -> edit -> packed line indexes: which atoms a change brought in
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ create table if not exists runs (id text primary key, value text);
 create table if not exists edits (no integer primary key, key text unique, run text, path text, at real, value text);
 create table if not exists nodes (path text, blob text, at real, written integer, map text, primary key (path, blob));
 create index if not exists nodes_blob on nodes (blob);
+create table if not exists wrote (line integer, path text, primary key (line, path)) without rowid;
 create table if not exists seen (tree text, path text, blob text, at real, primary key (tree, path));
 create table if not exists commits (id text primary key, at real, value text);
 create table if not exists atoms (change text, edit integer, indexes text, primary key (change, edit));
@@ -111,6 +113,18 @@ class State:
         """(blob, at, written, map) of a path, newest first."""
         rows = self.db.execute("select blob, at, written, map from nodes where path = ? order by at desc, rowid desc", (path,))
         return [(blob, at, bool(written), json.loads(packed)) for blob, at, written, packed in rows]
+
+    def put_wrote(self, path: str, lines: Iterable[int]) -> None:
+        self.db.executemany("insert or ignore into wrote values (?, ?)", [(line, path) for line in lines])
+
+    def wrote(self, lines: Iterable[int]) -> dict[int, int]:
+        """Line -> under how many names an agent's tool call wrote it; lines that none wrote are left out."""
+        found = {}
+        for line in set(lines):
+            n = self.db.execute("select count(*) from wrote where line = ?", (line,)).fetchone()[0]
+            if n:
+                found[line] = int(n)
+        return found
 
     def node_paths(self) -> set[str]:
         return {row[0] for row in self.db.execute("select distinct path from nodes")}

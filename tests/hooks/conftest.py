@@ -16,7 +16,7 @@ from git_hone.hooks.player import Player
 from git_hone.hooks.view import show
 
 VARIANT = os.environ.get("HONE_VARIANT", "")
-"""The same scenarios in other circumstances: sha256 | hooks-path."""
+"""The same scenarios in other circumstances: sha256 | hooks-path | worktree: all in a linked work tree."""
 
 
 def block(tag: str, lines: int = 10) -> str:
@@ -53,6 +53,10 @@ class Play(Player):
         self.git("add", "-A")
         self.git("commit", "-q", "-m", message, *args)
         return self.git("rev-parse", "HEAD")
+
+    def quiet(self) -> None:
+        """No background worker from here on: the hooks find the pid of a living process, and the test drains."""
+        (self.place.hone / "worker.pid").write_text(f"{os.getpid()}\n")
 
     @property
     def place(self) -> Place:
@@ -91,9 +95,20 @@ def fresh(tmp_path: Path, home: Path) -> Iterator[Callable[..., Play]]:
             play.commit("base")
             play.human("src/base.py", play.read("src/base.py") + "x = 1\n")
             play.commit("more")
-        setup.install(find(repo), ("claude-code",))
+        if VARIANT == "worktree":
+            linked = tmp_path / f"{name}-linked"
+            if base:
+                play.git("checkout", "-q", "--detach")
+                play.git("worktree", "add", "-q", str(linked), "main")
+            else:
+                play.git("commit", "-q", "--allow-empty", "-m", "nothing yet")
+                play.git("worktree", "add", "-q", "--detach", str(linked))
+                play.git("checkout", "-q", "--orphan", "unborn", cwd=linked)
+                (linked / ".gitignore").write_text(".claude/\n")
+            play.repo = linked
+        setup.install(find(play.repo), ("claude-code",))
         if base:
-            play.commit("set up git-hone")
+            play.commit("set up git-hone", "--allow-empty")
         play.start()
         made.append(play)
         return play

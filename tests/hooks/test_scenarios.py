@@ -625,3 +625,52 @@ def test_split_of_one_commit_into_two(p: Play) -> None:
     assert (p.ai("HEAD~1"), p.ai()) == (6, 4)
     assert p.show("HEAD~1")["change_id"] == change != p.show()["change_id"]
     assert len(live(p)) == 2
+
+
+def test_a_commit_with_words_of_history_in_it_is_still_the_agents(p: Play) -> None:
+    p.prompt("write and commit")
+    p.shell("echo 'k = 1' > src/k.py && git add -A && git commit -am 'merge: rebase, stash and am'")
+    assert p.ai() == 1
+
+
+def test_blobs_that_are_gone_before_the_drain_make_unknown_not_human(p: Play) -> None:
+    p.quiet()
+    p.turn("src/new.py", "a")
+    p.human("src/new.py", p.read("src/new.py") + "by = 'hand'\n")
+    p.commit("c")
+    p.git("reflog", "expire", "--expire=now", "--all")
+    p.git("gc", "-q", "--prune=now")
+    assert p.show()["lines"] == {"ai": 0, "human": 0, "unknown": 11, "written": 0}
+
+
+def test_moved_and_formatted_by_a_person(p: Play) -> None:
+    p.turn("src/new.py", "a", 3)
+    (p.repo / "src/new.py").unlink()
+    p.human("src/moved.py", "".join("    " + line for line in block("a", 3).splitlines(True)))
+    p.commit("moved and indented")
+    assert p.ai() == 3
+
+
+def test_a_moved_file_of_unknown_authors_stays_unknown(p: Play) -> None:
+    p.human("src/mine.py", block("mine", 5))
+    p.git("add", "-A")
+    p.git("stash")
+    p.prompt("restore it")
+    p.shell("git stash pop")
+    p.git("mv", "src/mine.py", "src/moved.py")
+    p.turn("src/moved.py", "a", 2)
+    p.commit("c")
+    seen = p.show()["lines"]
+    assert (seen["ai"], seen["human"], seen["unknown"]) == (2, 0, 5)
+
+
+def test_an_agents_lines_that_git_brought_back_between_two_looks_are_not_a_persons(p: Play) -> None:
+    p.turn("src/base.py", "end", 3)
+    p.git("stash")
+    p.human("src/base.py", "import os\n" + p.read("src/base.py"))
+    p.commit("by hand")
+    p.git("stash", "pop")
+    p.prompt("one more")
+    p.write("src/base.py", "import sys\n" + p.read("src/base.py"))
+    p.commit("ai")
+    assert (p.show()["lines"]["human"], p.ai() >= 1) == (0, True)
