@@ -29,7 +29,9 @@ class FileChange(NamedTuple):
 
 @dataclass
 class Commit:
-    """One commit. `at`: committer date, UTC seconds. files: None when it could not be read (missing objects, shallow edge)."""
+    """One commit. `at`, `authored`: committer's and author's date, UTC seconds.
+
+    files: None when it could not be read (missing objects, shallow edge)."""
 
     id: str
     tree: str
@@ -40,6 +42,7 @@ class Commit:
     committer_email: str
     message: bytes
     files: list[FileChange] | None = field(default=None)
+    authored: float = 0.0
 
     @property
     def is_merge(self) -> bool:
@@ -138,7 +141,7 @@ def parse(name: str, raw: bytes) -> Commit:
             author = _person(value)
         elif key == b"committer":
             committer = _person(value)
-    return Commit(name, tree, parents, committer[2], author[0], author[1], committer[1], message)
+    return Commit(name, tree, parents, committer[2], author[0], author[1], committer[1], message, authored=author[2])
 
 
 def _person(value: bytes) -> tuple[str, str, float]:

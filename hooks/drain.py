@@ -20,7 +20,7 @@ import os
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +57,15 @@ def drain(place: Place, *, now: float | None = None, wait_s: float = 30.0) -> Dr
     if not place.hone.is_dir():
         raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
     moment = time.time() if now is None else now
+    with telling(place), locked(place.hone / "drain.lock", wait_s) as mine:
+        return _drain_afresh(place, moment) if mine else Drained(busy=True)
+
+
+@contextlib.contextmanager
+def telling(place: Place) -> Iterator[None]:
+    """Turn what keeps us from writing into a DataError that says what to do."""
     try:
-        with locked(place.hone / "drain.lock", wait_s) as mine:
-            return _drain_afresh(place, moment) if mine else Drained(busy=True)
+        yield
     except (OSError, sqlite3.OperationalError) as error:
         what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"{place.hone / 'state.db'}: {error}"
         tip = "nothing is lost, the events wait; free space or fix the rights, then run `git hone drain`"

@@ -45,11 +45,17 @@ def find(batch: Batch) -> None:
             kind = "reverted" if share >= GONE_SHARE and _reverts(place, commit, row) else "edited"
             detail = {"after_s": round(commit.at - row["committed_at"]), "lines": len(mine & killed), "of": len(mine),
                       "by": "agent" if carried else "person"}  # fmt: skip
-            cause = digest("", commit.message, len(mine & killed))
+            cause = deed(commit.author_email, commit.authored)
             outcome = records.outcome_row(name, kind, commit.at, batch.config.hash, commit=commit.id, cause=cause, source="history",
                                           value=None if kind == "reverted" else share, detail=detail)  # fmt: skip
             batch.add_outcome(outcome)
             batch.touched.add(name)
+
+
+def deed(email: str, authored: float, nth: int = 0) -> str:
+    """What somebody did at a moment, whatever commit carries it now: amend, rebase and cherry-pick keep author and author
+    date. `nth` tells two commits of one second apart."""
+    return digest("deed", email, int(authored), nth)
 
 
 def _reverts(place: Place, commit: Commit, row: Mapping[str, Any]) -> bool:

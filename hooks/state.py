@@ -15,6 +15,7 @@ writes the same records under the same ids.
     commits  commit -> JSON: files, change id, ...
     atoms    change id -> edit -> packed line indexes: which atoms a change brought in
     changes  change id -> JSON: the newest row of the changes table
+    aged     change id -> JSON: where the walk of lines knows its lines (hooks/aging.py)
     signals, outcomes  rows of those tables that a reward may need again
 """
 
@@ -43,6 +44,7 @@ create index if not exists atoms_edit on atoms (edit);
 create table if not exists changes (id text primary key, commit_id text, state text, value text);
 create index if not exists changes_commit on changes (commit_id);
 create table if not exists signals (tree text, kind text, tool text, value text, primary key (tree, kind, tool));
+create table if not exists aged (change text primary key, value text);
 create table if not exists outcomes (id text primary key, change text, value text);
 create index if not exists outcomes_change on outcomes (change);
 """

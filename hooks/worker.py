@@ -13,6 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
+from git_hone.hooks.aging import age
 from git_hone.hooks.drain import Drained, drain, sync
 from git_hone.hooks.inbox import pending
 from git_hone.hooks.place import Place, find
@@ -62,6 +63,7 @@ def main(argv: list[str] | None = None) -> int:
                 break
             if not done.events:  # what is left is still being written
                 time.sleep(1.0)
+        age(place, wait_s=60.0)
         _tidy(place)
         sync(place)
     except Exception:  # the last line of defence of a background process: say it where `status` looks

@@ -128,11 +128,11 @@ OUTCOMES: Final = Table(
     ("record_id",),
     {
         "change_id": "str",
-        "kind": "str",  # committed | edited | reverted | relanded | dropped | merged | accepted | rejected | rated | survived | cleared
-        "at": "ts",
-        "commit": "str",  # the commit that made it so; null for feedback
-        "value": "float",  # rated: 0..1; survived: share of lines alive; edited: share of lines changed; else null
-        "detail": "json",
+        "kind": "str",  # committed | merged | edited | reworked | reverted | relanded | dropped | survived | accepted | rejected | rated | cleared
+        "at": "ts",  # survived: landing on the default branch + that age
+        "commit": "str",  # the commit that made it so; null for feedback and survived
+        "value": "float",  # 0..1. rated; survived: lines alive; reworked, reverted, relanded: share of lines; edited: distance; else null
+        "detail": "json",  # what a kind says more: docs/explanation/outcomes.md
         "source": "str",  # hook | history | feedback | ci | import
     },
     month="at",

@@ -11,25 +11,35 @@ import click
 
 
 @click.command()
+@click.option("--outcomes", is_flag=True, help="Also look now at what became of older changes; else once a day.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
-def command(as_json: bool) -> None:
+def command(outcomes: bool, as_json: bool) -> None:
     """Make all pending work visible now.
 
     A background worker does this after each commit; scripts that want to be sure call it themselves.
 
     \b
-    Example:
+    Examples:
       git commit -qm "a change" && git hone drain && git hone show --json
+      git hone drain --outcomes
     """
     from git_hone.hooks.drain import drain
     from git_hone.hooks.place import find
 
-    done = drain(find(Path.cwd()))
+    place = find(Path.cwd())
+    done = drain(place)
+    aged = None
+    if outcomes:
+        from git_hone.hooks.aging import age
+
+        aged = age(place, force=True)
     if as_json:
-        click.echo(json.dumps({"version": 1, **asdict(done)}))
+        click.echo(json.dumps({"version": 1, **asdict(done)} | ({"outcomes": asdict(aged)} if aged else {})))
     elif done.busy:
         click.echo("another drain is still at work; try again", err=True)
     elif done.changes and sys.stderr.isatty():
         click.echo(f"recorded {done.changes} change(s) from {done.events} event(s)", err=True)
+    if aged and not aged.branch and not as_json and aged.ran:
+        click.echo("no default branch yet\n  next: git config hone.defaultBranch NAME, if it is not main or master", err=True)
     if done.unreadable:
         click.echo(f"{done.unreadable} event(s) could not be read; `git hone status` says why", err=True)

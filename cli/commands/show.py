@@ -89,11 +89,40 @@ def _signal(s: dict[str, Any]) -> str:
 
 
 def _outcome(o: dict[str, Any]) -> str:
-    value = "" if o.get("value") is None else f"  {o['value']:.2f}"
-    detail = o.get("detail")
-    if isinstance(detail, dict) and "days" in detail:
-        value += f" of its lines after {detail['days']} days"
-    return f"{o['kind']:9} {str(o['at'])[:19].replace('T', ' ')}{value}"
+    detail = o["detail"] if isinstance(o.get("detail"), dict) else {}
+    return f"{o['kind']:9} {str(o['at'])[:19].replace('T', ' ')}{_happened(o, detail)}"
+
+
+def _happened(o: dict[str, Any], detail: dict[str, Any]) -> str:
+    """What an outcome says, in words; its share where no words are known."""
+    share = "" if o.get("value") is None else f"{100 * o['value']:.0f} %"
+    after = f" {_span(detail['delay_s'])} later" if isinstance(detail.get("delay_s"), (int, float)) else ""
+    if "age_days" in detail:
+        return f"  {detail.get('alive')} of {detail.get('of')} lines alive after {detail['age_days']} day(s)"
+    if o["kind"] == "reworked":
+        why = {True: " to mend a fault", False: " for another reason"}.get(detail.get("corrective"), "")
+        who = {"human": " by a person", "ai": " by an agent"}.get(str(detail.get("by")), "")
+        return f"  {detail.get('lines')} line(s), {share}, changed{who}{why}{after}"
+    if o["kind"] == "merged" and detail.get("how"):
+        return f"  {MERGED.get(detail['how'], 'on the default branch')}{after if detail.get('delay_s') else ''}"
+    if o["kind"] in ("edited", "reverted", "relanded"):
+        return f"  {share}{after}"
+    return "" if o.get("value") is None else f"  {o['value']:.2f}"
+
+
+MERGED = {"direct": "committed to the default branch", "merge": "by a merge commit", "squash": "squashed", "rebase": "rebased"}
+
+
+def _span(seconds: float) -> str:
+    """A length of time in one unit.
+
+    >>> _span(30), _span(7200), _span(400_000)
+    ('30 s', '2 h', '5 days')
+    """
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size or (unit == "days" and seconds >= size):
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _flag(flag: dict[str, Any]) -> str:

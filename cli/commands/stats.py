@@ -40,7 +40,7 @@ def command(by: stats.By, n: int, since: datetime | None, survival: bool, as_jso
       git hone stats --survival
     """
     start = since and since.replace(tzinfo=timezone.utc)
-    store = Store(fresh_place().data)
+    store = Store(fresh_place(aged=True).data)
     if survival:
         _survival(by, histories.survival(store, by, start), as_json)
     else:

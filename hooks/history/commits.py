@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from git_hone.hooks import git
 
-FIELDS = 9
-FORMAT = "%H%x00%P%x00%T%x00%ct%x00%an%x00%ae%x00%ce%x00%B%x00"
+FIELDS = 10
+FORMAT = "%H%x00%P%x00%T%x00%ct%x00%at%x00%an%x00%ae%x00%ce%x00%B%x00"
 OFFLINE = ("-c", "protocol.allow=never")
 """A partial clone must not fetch what it lacks: older gits know no GIT_NO_LAZY_FETCH."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit. `time`: committer date, seconds since 1970, never negative. `edge`: a shallow clone ends here, so what
-    the commit added cannot be known."""
+    """One commit. `time`, `authored`: committer's and author's date, seconds since 1970, never negative. `edge`: a shallow
+    clone ends here, so what the commit added cannot be known."""
 
     sha: str
     parents: tuple[str, ...]
@@ -31,24 +31,26 @@ class Commit:
     committer_email: str
     message: bytes
     edge: bool
+    authored: int = 0
 
     @property
     def subject(self) -> str:
         return self.message.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")[:200]
 
 
-def read(cwd: Path, tip: str, limit: int | None = None) -> list[Commit]:
-    """Every ancestor of `tip`, parents first; the newest `limit` when a limit is given."""
+def read(cwd: Path, tip: str, limit: int | None = None, without: Iterable[str] = ()) -> list[Commit]:
+    """Every ancestor of `tip`, parents first; the newest `limit` when a limit is given; not the ancestors of `without`."""
     edges = shallow(cwd)
     args = ["git", *git.SAFE, *OFFLINE, "log", "--topo-order", "--reverse", "-z", "--encoding=UTF-8", "--no-mailmap",
-            f"--format=tformat:{FORMAT}", *(["-n", str(limit)] if limit else []), tip, "--"]  # fmt: skip
+            f"--format=tformat:{FORMAT}", *(["-n", str(limit)] if limit else []), tip,
+            *(f"^{name}" for name in without), "--"]  # fmt: skip
     with subprocess.Popen(args, cwd=cwd, env=git.clean_env(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None  # noqa: S101 - PIPE above
         return [_commit(fields, edges) for fields in _records(process.stdout)]
 
 
 def _records(stream: IO[bytes]) -> Iterator[list[bytes]]:
-    """Groups of FIELDS fields: eight of the format, and the empty one between %x00 and the -z terminator."""
+    """Groups of FIELDS fields: nine of the format, and the empty one between %x00 and the -z terminator."""
     held: list[bytes] = []
     rest = b""
     while chunk := stream.read(1 << 20):
@@ -63,18 +65,22 @@ def _records(stream: IO[bytes]) -> Iterator[list[bytes]]:
 
 def _commit(fields: list[bytes], edges: frozenset[str]) -> Commit:
     sha = fields[0].strip().decode()
-    when = fields[3].decode("ascii", "replace")
     return Commit(
         sha,
         () if sha in edges else tuple(fields[1].decode().split()),
         fields[2].decode(),
-        int(when) if re.fullmatch(r"\d{1,12}", when) else 0,
-        fields[4].decode("utf-8", "replace"),
+        _seconds(fields[3]),
         fields[5].decode("utf-8", "replace"),
         fields[6].decode("utf-8", "replace"),
-        fields[7],
+        fields[7].decode("utf-8", "replace"),
+        fields[8],
         sha in edges,
+        _seconds(fields[4]),
     )
+
+
+def _seconds(raw: bytes) -> int:
+    return int(raw) if re.fullmatch(rb"\d{1,12}", raw) else 0
 
 
 def shallow(cwd: Path) -> frozenset[str]:

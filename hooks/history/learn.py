@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from git_hone.hooks import git, place
-from git_hone.hooks.history import agent_trace, diffs, gitai_notes, patterns, snapshot
+from git_hone.hooks.history import agent_trace, gitai_notes, patterns
 from git_hone.hooks.history import commits as history
 from git_hone.hooks.history.claims import Claim, claims, is_bot
 from git_hone.hooks.history.commits import Commit
@@ -21,14 +20,12 @@ from git_hone.hooks.history.gitai_notes import Authorship
 from git_hone.hooks.history.patterns import Pattern
 from git_hone.hooks.history.rework import Correction, Revert, corrections, reverts, reworked_files
 from git_hone.hooks.history.survival import Cell, Fate, cells, fates
-from git_hone.hooks.history.walk import Walk
+from git_hone.hooks.history.walking import observed_until, walked
 from git_hone.learner.errors import UsageError
 
 if TYPE_CHECKING:
     from git_hone.learner.store import Store
 
-Progress = Callable[[str, int, int], None]
-SAVE_SECONDS: Final = 5.0
 PEOPLE: Final = "people"
 BOTS: Final = "bots"
 
@@ -124,57 +121,6 @@ def learn_from(
         learned.rows = write(learned, store)
     learned.seconds = time.monotonic() - began
     return learned
-
-
-def walked(cwd: Path, commits: list[Commit], saved: Path, progress: Progress, now: datetime) -> Walk:
-    """The finished walk over `commits`, begun anew or where an earlier call left off."""
-    now_minute = int(now.timestamp() // 60)
-    walk = snapshot.load(saved, commits, now_minute) or Walk(commits, now_minute)
-    start = walk.ledger.walked
-    if start == len(commits):
-        return walk
-    todo = commits[start:]
-    merges = diffs.merge_changes(cwd, [(each.sha, each.parents[0]) for each in todo if len(each.parents) > 1])
-    stream = diffs.patches(cwd, [each.sha for each in todo], frozenset(each.sha for each in todo if each.edge))
-    try:
-        for _ in _stepped(walk, stream, merges, progress, saved):
-            pass
-    finally:
-        stream.close()
-        merges.close()
-        if walk.is_whole:
-            snapshot.save(saved, walk)
-    return walk
-
-
-def _stepped(
-    walk: Walk, stream: Iterable[diffs.CommitDiff], merges: Iterator[Any], progress: Progress, saved: Path
-) -> Iterator[None]:
-    last_save = last_word = time.monotonic()
-    cost = 0.0
-    for diff in stream:
-        commit = walk.commits[walk.ledger.walked]
-        walk.step(diff, next(merges, (None, None))[1] if len(commit.parents) > 1 else None)
-        clock = time.monotonic()
-        if clock - last_word > 0.1:
-            progress("following lines", walk.ledger.walked, len(walk.commits))
-            last_word = clock
-        if clock - last_save > max(SAVE_SECONDS, 10 * cost):
-            snapshot.save(saved, walk)
-            last_save = time.monotonic()
-            cost = last_save - clock
-        yield
-
-
-def observed_until(here: place.Place, commits: list[Commit], now: datetime) -> datetime:
-    """Until when this clone knows what became of its lines: now in a repository without remotes; else its newest commit or
-    its last fetch, for what happened at the remote since then is not here."""
-    newest = max((commit.time for commit in commits), default=0)
-    if here.top is not None and not git.line(["remote"], here.cwd):
-        return now
-    with suppress(OSError):
-        newest = max(newest, int((here.git_dir / "FETCH_HEAD").stat().st_mtime))
-    return min(now, datetime.fromtimestamp(newest, timezone.utc))
 
 
 def _key(common: Path) -> str:

@@ -56,8 +56,8 @@ def _order(learned: Learned) -> list[str]:
 
 
 def _survival(learned: Learned, bold: Any) -> list[str]:
-    head = f"{'lines alive after':<20}" + "".join(f"{f'{days} days':>22}" for days in DAYS)
-    cells = {name: "".join(f"{_cell(cell):>22}" for cell in learned.survival[name]) for name in _order(learned)[:10]}
+    head = f"{'lines alive after':<20}" + "".join(f"{f'{days} days':>22}" for days in DAYS[1:])
+    cells = {name: "".join(f"{_cell(cell):>22}" for cell in learned.survival[name][1:]) for name in _order(learned)[:10]}
     rows = [f"{clean(_shown(name))[:19]:<20}{row}" for name, row in cells.items()]
     return [bold(head), *rows, "share of the lines [95 % interval, the commit as the unit] n commits; - when none is old enough"]
 

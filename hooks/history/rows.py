@@ -59,18 +59,20 @@ def change_rows(learned: Learned) -> Iterator[dict[str, Any]]:
 
 
 def outcome_rows(learned: Learned) -> Iterator[dict[str, Any]]:
-    """What became of them: `survived` for each horizon that has passed, `edited` after 30 days, `reverted`."""
+    """What became of them: `survived` for each horizon that has passed, `reworked` after 30 days, `reverted`."""
     agents = {at for at, claims in learned.claims.items() if claims and learned.group[at] is not None}
     for at in sorted(agents):
         fate = learned.fates[at]
         if fate is None:
             continue
         for days, counts in zip(DAYS, fate.alive, strict=True):
-            if counts is not None:
-                share = counts[0] / counts[1]
-                yield _outcome(learned, at, "survived", fate.landed + days * DAY, share, {"days": days, "lines": counts[1]})
+            of = counts[1] - fate.before_landing if counts is not None else 0
+            if counts is not None and of > 0:
+                ages = {"age_days": days, "alive": counts[0], "of": of}
+                yield _outcome(learned, at, "survived", fate.landed + days * DAY, counts[0] / of, ages)
         if fate.reworked:
-            yield _outcome(learned, at, "edited", fate.landed + 30 * DAY, fate.reworked / fate.lines, {"days": 30})
+            detail = {"corrective": None, "lines": fate.reworked, "by": "unknown", "within_days": 30}
+            yield _outcome(learned, at, "reworked", fate.landed + 30 * DAY, fate.reworked / fate.lines, detail)
     for revert in learned.reverts:
         if revert.of in agents:
             by = learned.commits[revert.by]
@@ -83,7 +85,7 @@ def _outcome(
 ) -> dict[str, Any]:
     change = change_id_for(learned.commits[at].sha)
     return {
-        "record_id": digest("h", "outcome", change, kind, detail.get("days", ""), commit or ""),
+        "record_id": digest("h", "outcome", change, kind, detail.get("age_days", detail.get("within_days", "")), commit or ""),
         "recorded_at": _at(minute),
         "change_id": change,
         "kind": kind,

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from git_hone.hooks.history.walk import ALIVE, Walk, landings
+from git_hone.hooks.history.walk import ALIVE, Ledger, Walk, landings
 from git_hone.learner.intervals import Interval, wilson
 
-DAYS: Final = (7, 14, 30, 90)
+DAYS: Final = (1, 7, 14, 30, 90)
 DAY: Final = 24 * 60
 
 
@@ -59,22 +59,30 @@ def fates(walk: Walk, until: datetime) -> list[Fate | None]:
 
 def _fate(walk: Walk, at: int, landed: int, end: int) -> Fate:
     ledger, lines = walk.ledger, walk.ledger.lines_of(at)
-    died = ledger.died[lines.start : lines.stop]
-    flags = ledger.landed[lines.start : lines.stop]
-    lost = sorted(ledger.lost[line] for line in lines if line in ledger.lost) if ledger.lost else []
+    alive, never = lived(ledger, lines, landed, end)
+    cut = slice(lines.start, lines.stop)
+    killer, died, flags = ledger.killer[cut], ledger.died[cut], ledger.landed[cut]
+    month = landed + 30 * DAY
+    soon = sum(k not in (at, -1) and (not f or d <= month) for k, d, f in zip(killer, died, flags, strict=True))
+    return Fate(len(died), landed, alive, never, soon if month <= end else None)
+
+
+def lived(ledger: Ledger, numbers: Sequence[int], landed: int, end: int) -> tuple[tuple[tuple[int, int] | None, ...], int]:
+    """For each of DAYS: (lines alive, lines known), None where the time has not passed by `end` or nothing is known; and how
+    many of the lines were gone before they landed (they count as known and dead). Minutes since 1970."""
+    died = [ledger.died[number] for number in numbers]
+    flags = [ledger.landed[number] for number in numbers]
+    lost = sorted(ledger.lost[number] for number in numbers if number in ledger.lost) if ledger.lost else []
     never = flags.count(0)
-    deaths = sorted(minute for minute, flag in zip(died, flags, strict=True) if flag and minute != ALIVE)
     if lost:
-        never = sum(not flag and line not in ledger.lost for line, flag in zip(lines, flags, strict=True))
+        never = sum(not flag and number not in ledger.lost for number, flag in zip(numbers, flags, strict=True))
+    deaths = sorted(minute for minute, flag in zip(died, flags, strict=True) if flag and minute != ALIVE)
     alive: list[tuple[int, int] | None] = []
     for days in DAYS:
         known = len(died) - bisect_right(lost, landed + days * DAY)
         dead = never + bisect_right(deaths, landed + days * DAY)
         alive.append((max(0, known - dead), known) if landed + days * DAY <= end and known > 0 else None)
-    killer = ledger.killer[lines.start : lines.stop]
-    month = landed + 30 * DAY
-    soon = sum(k not in (at, -1) and (not f or d <= month) for k, d, f in zip(killer, died, flags, strict=True))
-    return Fate(len(died), landed, tuple(alive), never, soon if month <= end else None)
+    return tuple(alive), never
 
 
 def cells(fates: Sequence[Fate | None], group: Sequence[str | None]) -> dict[str, list[Cell]]:

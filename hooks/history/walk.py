@@ -296,6 +296,43 @@ def chain_minutes(commits: list[Commit], chain: list[int], now_minute: int) -> d
     return minutes
 
 
+def chain_seconds(commits: list[Commit], chain: list[int], now: float) -> dict[int, int]:
+    """The same in seconds.
+
+    >>> from git_hone.hooks.history.commits import Commit
+    >>> made = [Commit("", (), "", at, "", "", "", b"", False) for at in (100, 50, 900)]
+    >>> chain_seconds(made, [0, 1, 2], 500)
+    {0: 100, 1: 100, 2: 500}
+    """
+    seconds: dict[int, int] = {}
+    high = 0
+    for at in chain:
+        high = max(high, min(commits[at].time, int(now)))
+        seconds[at] = high
+    return seconds
+
+
+def born(files: Iterable[FileDiff], first: int) -> dict[bytes, list[tuple[int, int, int]]]:
+    """Which numbers the walk gave to the lines that a commit added: path -> (first line from 0, count, first number).
+
+    `files` is the commit's diff, `first` its first number: the same order as `Walk.step`, so nothing of it has to be kept.
+
+    >>> born([FileDiff(b"a", b"a", b"", "text", [(0, 1, 2), (5, 0, 1)])], 10)
+    {b'a': [(0, 2, 10), (6, 1, 12)]}
+    """
+    found: dict[bytes, list[tuple[int, int, int]]] = {}
+    for file in files:
+        if file.kind == "other" or (file.new is not None and not followed(file.new)):
+            continue
+        shift = 0
+        for start, n_removed, n_added in file.hunks:
+            if n_added and file.new is not None:
+                found.setdefault(file.new, []).append((start + shift, n_added, first))
+            first += n_added
+            shift += n_added - n_removed
+    return found
+
+
 def landings(commits: list[Commit], chain: list[int]) -> array[int]:
     """For each commit the position of the commit that brought it into the default branch; -1 for none."""
     position = {commit.sha: at for at, commit in enumerate(commits)}

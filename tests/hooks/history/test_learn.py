@@ -53,8 +53,8 @@ def test_lines_of_agents_and_people_are_told_apart(made: Any, tmp_path: Path) ->
     learned = learn(made.path, tmp_path)
     assert learned.agents() == ["claude-code"]
     agent = {cell.days: (cell.alive, cell.lines, cell.commits) for cell in learned.survival["claude-code"]}
-    assert agent == {7: (20, 21, 2), 14: (10, 21, 2), 30: (10, 21, 2), 90: (10, 21, 2)}
-    assert [cell.share for cell in learned.survival["people"]] == [1.0] * 4
+    assert agent == {1: (20, 21, 2), 7: (20, 21, 2), 14: (10, 21, 2), 30: (10, 21, 2), 90: (10, 21, 2)}
+    assert [cell.share for cell in learned.survival["people"]] == [1.0] * 5
 
 
 def test_reverts_are_verified_and_fixes_counted(made: Any, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_rows_go_to_the_store_once(made: Any, tmp_path: Path) -> None:
     assert learned.rows == {"changes": len(list(changes)), "outcomes": len(list(outcomes))}
     assert {row["agent"] for row in store.rows("changes")} == {"claude-code"}
     kinds = [row["kind"] for row in store.rows("outcomes")]
-    assert (kinds.count("survived"), kinds.count("reverted"), kinds.count("edited")) == (8, 1, 2)
+    assert (kinds.count("survived"), kinds.count("reverted"), kinds.count("reworked")) == (10, 1, 2)
 
 
 def test_the_report_is_short_and_names_nobody(made: Any, tmp_path: Path) -> None:

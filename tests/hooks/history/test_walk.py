@@ -16,9 +16,9 @@ import pytest
 
 from git_hone.hooks.history import commits as history
 from git_hone.hooks.history import snapshot
-from git_hone.hooks.history.learn import walked
 from git_hone.hooks.history.survival import DAYS, fates
 from git_hone.hooks.history.walk import Walk
+from git_hone.hooks.history.walking import walked
 
 NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 START = 1_767_225_600  # 2026-01-01
@@ -147,7 +147,7 @@ def test_lines_die_when_the_branch_loses_them_and_live_from_landing(repo: Callab
     walk = walk_of(made.path, tmp_path)
     fate = fates(walk, NOW)[walk.position[topic]]
     assert fate is not None and fate.lines == 10 and fate.before_landing == 2
-    assert dict(zip(DAYS, fate.alive, strict=True)) == {7: (8, 10), 14: (4, 10), 30: (4, 10), 90: (4, 10)}
+    assert dict(zip(DAYS, fate.alive, strict=True)) == {1: (8, 10), 7: (8, 10), 14: (4, 10), 30: (4, 10), 90: (4, 10)}
 
 
 def test_a_young_commit_is_missing_not_alive(repo: Callable[..., Any], tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_young_commit_is_missing_not_alive(repo: Callable[..., Any], tmp_path:
     commit(made, 0)
     until = datetime.fromtimestamp(START + 15 * DAY, timezone.utc)
     fate = fates(walk_of(made.path, tmp_path, until), until)[0]
-    assert fate is not None and fate.alive == ((1, 1), (1, 1), None, None) and fate.reworked is None
+    assert fate is not None and fate.alive == ((1, 1), (1, 1), (1, 1), None, None) and fate.reworked is None
 
 
 def test_a_shallow_edge_adds_nothing(repo: Callable[..., Any], tmp_path: Path) -> None:
@@ -224,15 +224,15 @@ CHILD = """
 import sys, time
 from datetime import datetime, timezone
 from pathlib import Path
-from git_hone.hooks.history import commits as history, learn
-learn.SAVE_SECONDS = 0.0
+from git_hone.hooks.history import commits as history, walking
+walking.SAVE_SECONDS = 0.0
 path, cache = map(Path, sys.argv[1:3])
 def slow(*_): pass
-step = learn.Walk.step
+step = walking.Walk.step
 def slowly(self, *args):
     step(self, *args); time.sleep(0.01); print(self.ledger.walked, flush=True)
-learn.Walk.step = slowly
-learn.walked(path, history.read(path, "HEAD"), cache, slow, datetime(2026, 6, 1, tzinfo=timezone.utc))
+walking.Walk.step = slowly
+walking.walked(path, history.read(path, "HEAD"), cache, slow, datetime(2026, 6, 1, tzinfo=timezone.utc))
 """
 
 
