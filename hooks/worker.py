@@ -63,9 +63,9 @@ def main(argv: list[str] | None = None) -> int:
                 break
             if not done.events:  # what is left is still being written
                 time.sleep(1.0)
-        age(place, wait_s=60.0)
         _tidy(place)
         sync(place)
+        age(place, wait_s=60.0)
     except Exception:  # the last line of defence of a background process: say it where `status` looks
         pid_file.unlink(missing_ok=True)
         log = hone / "worker.log"

@@ -100,7 +100,8 @@ def _happened(o: dict[str, Any], detail: dict[str, Any]) -> str:
     if "age_days" in detail:
         return f"  {detail.get('alive')} of {detail.get('of')} lines alive after {detail['age_days']} day(s)"
     if o["kind"] == "reworked":
-        why = {True: " to mend a fault", False: " for another reason"}.get(detail.get("corrective"), "")
+        corrective = detail.get("corrective")
+        why = "" if corrective is None else " to mend a fault" if corrective else " for another reason"
         who = {"human": " by a person", "ai": " by an agent"}.get(str(detail.get("by")), "")
         return f"  {detail.get('lines')} line(s), {share}, changed{who}{why}{after}"
     if o["kind"] == "merged" and detail.get("how"):
