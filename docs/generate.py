@@ -1,4 +1,4 @@
-"""Write the reference pages that the code already says: docs/reference/commands.md and docs/reference/records.md.
+"""Write the reference pages that the code already says: commands.md, records.md and doctor.md in docs/reference/.
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1, and name them, when they are not up to date
@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from git_hone.cli import COMMANDS, main_group
+from git_hone.hooks.install import doctor
 from git_hone.learner import tables
 
 FOLDER = Path(__file__).parent / "reference"
@@ -105,8 +106,43 @@ def columns(source: str, wanted: dict[str, str]) -> list[str]:
     return ["| column | type | meaning |", "|---|---|---|", *(f"| `{name}` | {kind} | {said} |" for name, kind, said in escaped)]
 
 
+DOCTOR = """`git hone doctor` looks at everything that an event passes on its way to an answer, and ends with 0 when nothing is wrong,
+with 1 when something is. Each problem has a severity, what it means for the records, and its next step. An *error* loses or
+withholds records until it is mended, a *warning* does not, a *note* is no problem.
+
+`--repair` mends what has an entry in the last column, and may be run again at any time. It deletes nothing: what it replaces moves
+to `.git/hone/set-aside/`, torn events to `.git/hone/unreadable/`, damaged segments to `.agent/quarantine/`, a damaged state to
+`.git/hone/state-damaged-*.db`. `git hone uninstall` takes them away with the rest of `.git/hone`."""
+DOCTOR_JSON = """## --json
+
+One object: `version` (1), `ok` (whether nothing is wrong), and `checks`, a list in the order in which an event travels.
+A later version 1 may add fields; none goes or changes its meaning.
+
+| field | type | meaning |
+|---|---|---|
+| `check` | str | the part that was looked at, as in the table above |
+| `ok` | bool | no problem, or none any more |
+| `kind` | str, null | the damage, as in the table above; null where all is fine |
+| `severity` | str, null | "error", "warning" or "note"; null where all is fine |
+| `repaired` | bool | it was a problem until this call of `--repair` |
+| `words` | str | what and where, for a person |
+| `means` | str | what it means for the records; "" where all is fine |
+| `next` | str | the next step; "" where none is needed |
+"""
+
+
+def damages() -> str:
+    """The page of `git hone doctor`."""
+    page = ["# git hone doctor", "", NOTE.format(source="KINDS in hooks/install/doctor.py"), "", DOCTOR, ""]
+    page += ["| check | kind | severity | what it means | what `--repair` does |", "|---|---|---|---|---|"]
+    for name, kind in doctor.KINDS.items():
+        mends = kind.mends or ("" if kind.severity == "note" else "a person has to")
+        page.append(f"| {kind.check} | `{name}` | {kind.severity} | {kind.means} | {mends} |")
+    return "\n".join([*page, "", DOCTOR_JSON])
+
+
 def main(argv: list[str]) -> int:
-    pages = {FOLDER / "commands.md": commands(), FOLDER / "records.md": records()}
+    pages = {FOLDER / "commands.md": commands(), FOLDER / "records.md": records(), FOLDER / "doctor.md": damages()}
     stale = [path for path, page in pages.items() if not path.exists() or path.read_text("utf-8") != page]
     for path in stale:
         if "--check" in argv:

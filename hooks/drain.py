@@ -36,7 +36,7 @@ from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 from git_hone.learner import config as configuration
-from git_hone.learner.errors import ConfigError, DataError, UsageError
+from git_hone.learner.errors import ConfigError, DataError, GitError, UsageError
 from git_hone.learner.store import Store
 from git_hone.learner.tables import DECISIONS
 
@@ -308,7 +308,11 @@ def write_rows(place: Place, rows: Rows) -> None:
             store.append(table, batch)
     if rows.notes:
         latest = max(float(row["recorded_at"].timestamp()) for row in rows.changes)
-        notes.write(place.cwd, rows.notes, latest)
+        try:
+            notes.write(place.cwd, rows.notes, latest)
+        except GitError as error:
+            tip = "the records are kept; run `git hone doctor --repair`, then `git hone drain`"
+            raise DataError(f"{notes.REF}: {error.message}", tip=tip) from error
 
 
 def _set_aside(place: Place, unreadable: Iterable[tuple[Path, str]]) -> None:

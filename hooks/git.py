@@ -80,9 +80,13 @@ class CatFile:
     """One long-lived `git cat-file --batch`: contents of objects by name, None for a missing one. Use as a context."""
 
     def __init__(self, cwd: Path) -> None:
+        self._cwd = cwd
+        self._start()
+
+    def _start(self) -> None:
         self._process = subprocess.Popen(
             ["git", *SAFE, "cat-file", "--batch"],
-            cwd=cwd,
+            cwd=self._cwd,
             env=clean_env(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -111,11 +115,18 @@ class CatFile:
         stdin.write(os.fsencode(name) + b"\n")
         stdin.flush()
         head = stdout.readline().rstrip(b"\n")
+        if not head:  # git ends at a damaged object; the next name is for another process
+            self.close()
+            self._start()
+            return None
         words = head.rsplit(b" ", 2)
         if len(words) != 3 or not words[2].isdigit():
-            return None  # "NAME missing", "NAME ambiguous", or the process ended on a damaged object
+            return None  # "NAME missing" or "NAME ambiguous"
         body = stdout.read(int(words[2]))
-        stdout.read(1)
+        if stdout.read(1) != b"\n":  # it ended in the middle
+            self.close()
+            self._start()
+            return None
         return words[1].decode(), body
 
     def blob(self, name: str) -> bytes | None:

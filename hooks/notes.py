@@ -225,7 +225,7 @@ def join(cwd: Path, ref: str, added: Mapping[str, str], others: Sequence[str] = 
 
     Raises GitError when a tip is no tree of notes, an object is missing, or others kept the ref busy."""
     for pause in pauses(TRIES):
-        tip, mark = (git.line(["rev-parse", "--verify", "--quiet", name], cwd) for name in (ref, _mark(ref)))
+        tip, mark = (git.line(["rev-parse", "--verify", "--quiet", name], cwd) for name in (ref, mark_of(ref)))
         plan = _plan(cwd, tip, mark, added, list(dict.fromkeys(others)))
         if plan is None or _publish(cwd, ref, tip, mark, plan, at):
             return plan.n_changed if plan else 0
@@ -239,7 +239,8 @@ def pauses(tries: int, first_s: float = 0.005, longest_s: float = 0.25) -> Itera
         yield random.uniform(0.2, 1.0) * min(longest_s, first_s * 2**k)  # noqa: S311 - to keep writers apart
 
 
-def _mark(ref: str) -> str:
+def mark_of(ref: str) -> str:
+    """The ref that says what we wrote last to a notes ref."""
     return WRITTEN + ref.removeprefix("refs/notes/")
 
 
@@ -373,7 +374,7 @@ def _publish(cwd: Path, ref: str, tip: str | None, mark: str | None, plan: _Plan
     try:
         if plan.whole:
             null = "0" * len(plan.whole)
-            moves = f"update {ref} {plan.whole} {tip or null}\nupdate {_mark(ref)} {plan.whole} {mark or null}\n"
+            moves = f"update {ref} {plan.whole} {tip or null}\nupdate {mark_of(ref)} {plan.whole} {mark or null}\n"
             git.run(["update-ref", "--stdin"], cwd, stdin=moves.encode())
         else:
             git.run(["fast-import", "--quiet", "--date-format=raw"], cwd, stdin=_stream(cwd, ref, plan, at))
@@ -390,4 +391,4 @@ def _stream(cwd: Path, ref: str, plan: _Plan, at: float | None) -> bytes:
     head = f"commit {ref}\nmark :1\ncommitter {IDENTITY} {int(at)} +0000\ndata 10\nhone notes\n"
     links = zip(["from", *["merge"] * len(plan.parents)], plan.parents, strict=False)
     head += "".join(f"{word} {parent}\n" for word, parent in links)
-    return head.encode() + plan.stream + f"\nreset {_mark(ref)}\nfrom :1\n\ndone\n".encode()
+    return head.encode() + plan.stream + f"\nreset {mark_of(ref)}\nfrom :1\n\ndone\n".encode()

@@ -36,6 +36,17 @@ def settle(batch: Batch) -> None:
             rows.notes.setdefault(row["commit"], []).extend(_note_events(state, row, record, outcomes))
 
 
+def all_notes(state: State, config_hash: str) -> dict[str, list[dict[str, Any]]]:
+    """The note of every live change that the state knows, by commit: what a lost notes ref is written from."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in state.changes("state = 'live'"):
+        if "_rewarded_at" not in row:
+            continue
+        record = records.change_row(row, row["_rewarded_at"], config_hash)
+        found.setdefault(row["commit"], []).extend(_note_events(state, row, record, state.outcomes(row["change_id"])))
+    return found
+
+
 def _note_events(
     state: State, row: Mapping[str, Any], record: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from git_hone.hooks import place
-from git_hone.hooks.install import health
+from git_hone.hooks.install import doctor
 
 
 @click.command("doctor")
@@ -23,14 +22,16 @@ def command(repair: bool, as_json: bool) -> int:
       git hone doctor
       git hone doctor --repair
     """
-    found = health.doctor(place.find(Path.cwd()), repair)
-    healthy = all(finding.ok for finding in found)
+    found = doctor.examine(place.find(Path.cwd()), repair)
+    told = doctor.as_dict(found)
     if as_json:
-        click.echo(json.dumps({"version": 1, "ok": healthy, "checks": [asdict(finding) for finding in found]}, sort_keys=True))
+        click.echo(json.dumps(told, sort_keys=True))
     else:
         for finding in found:
             mark = "repaired" if finding.repaired and finding.ok else "ok" if finding.ok else "problem"
             click.echo(f"{mark:8}  {finding.check}: {finding.words}")
+            if finding.means and not finding.ok:
+                click.echo(f"          {finding.severity}: {finding.means}")
             if finding.next and not finding.ok:
                 click.echo(f"          next: {finding.next}")
-    return 0 if healthy else 1
+    return 0 if told["ok"] else 1

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from git_hone.hooks import place
-from git_hone.hooks.install import health, native, setup
+from git_hone.hooks.install import doctor, native, setup
 from git_hone.hooks.install.ledger import Ledger
 
 Make = Callable[..., Any]
@@ -168,7 +168,7 @@ def test_pre_commit_in_any_order(repo: Make, ours_first: bool, ours_leaves_first
     r.git("add", ".pre-commit-config.yaml")
     r.git("commit", "-qm", "a")
     assert (count(where), (r.path / "ran").exists(), (r.path / "mine").exists()) == (1, True, True)
-    assert all(finding.ok for finding in health.doctor(where))
+    assert all(finding.ok for finding in doctor.examine(where))
     gone = [lambda: setup.uninstall(where, purge=True), lambda: pre_commit(r, "uninstall")]
     for step in gone if ours_leaves_first else reversed(gone):
         step()
@@ -185,11 +185,11 @@ def test_doctor_takes_back_a_hook_that_somebody_replaced(repo: Make) -> None:
     setup.install(where)
     hook(r.path / ".git/hooks/post-commit", "#!/bin/sh\ntouch second\n")
     (r.path / ".git/hooks/post-merge").unlink()
-    assert [finding.words for finding in health.doctor(where) if not finding.ok] == [
+    assert [finding.words for finding in doctor.examine(where) if not finding.ok] == [
         "post-commit: taken-over by your own hook",
         "post-merge: missing",
     ]
-    assert all(finding.ok for finding in health.doctor(where, repair=True))
+    assert all(finding.ok for finding in doctor.examine(where, repair=True))
     r.git("commit", "-q", "--allow-empty", "-m", "a")
     assert (count(where), (r.path / "second").exists(), (r.path / "first").exists()) == (1, True, False)
     assert Ledger(where.common).exists
