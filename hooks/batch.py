@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from git_hone.hooks.attribution import FileLines
 from git_hone.hooks.commits import Commit
 from git_hone.hooks.identity import Kind
 from git_hone.hooks.place import Place
+from git_hone.hooks.redaction import Redactor, gazetteer
 from git_hone.hooks.state import State
 from git_hone.learner.config import Config
 
@@ -59,6 +61,11 @@ class Batch:
     lost: set[str] = field(default_factory=set)
     lines: dict[str, list[FileLines]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """What every text goes through before it is written."""
+        return gazetteer.redactor(self.place, self.tips or None, anonymous=bool(self.config["privacy.anonymize"]))
 
     def add_outcome(self, row: dict[str, Any]) -> None:
         """Append an outcome that is not known yet."""

@@ -16,7 +16,7 @@ from git_hone.hooks.identity import Arrival, Known, Verdict, identify
 from git_hone.hooks.ids import change_id_for, digest
 from git_hone.hooks.lines import edit_of, ranges
 from git_hone.hooks.place import Place
-from git_hone.hooks.redact import redact
+from git_hone.hooks.redaction import Redactor
 from git_hone.hooks.state import State
 from git_hone.learner.config import Config
 
@@ -152,7 +152,7 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
         batch.add_outcome(records.outcome_row(verdict.change, "edited", commit.at, config.hash, commit=commit.id,
                                               value=len(lost) / len(before), detail=detail))  # fmt: skip
     if first or verdict.moved_from:
-        batch.rows.pairs += _pairs(state, verdict.change, commit, lines, config)
+        batch.rows.pairs += _pairs(state, verdict.change, commit, lines, config, batch.redactor)
 
 
 def _keep(batch: Batch, row: dict[str, Any]) -> None:
@@ -176,7 +176,9 @@ def patch_id(place: Place, commit: str, *flags: str) -> str | None:
     return git.text(out).split(" ")[0] if out else None
 
 
-def _pairs(state: State, change: str, commit: Commit, lines: Iterable[FileLines], config: Config) -> list[dict[str, Any]]:
+def _pairs(
+    state: State, change: str, commit: Commit, lines: Iterable[FileLines], config: Config, redactor: Redactor
+) -> list[dict[str, Any]]:
     """What the agent wrote and what a person made of it before committing: kept for learning, redacted."""
     found = []
     for f in lines:
@@ -188,7 +190,7 @@ def _pairs(state: State, change: str, commit: Commit, lines: Iterable[FileLines]
                 continue
             run_id = next(iter(rows.values()))[0]
             run = state.get("runs", run_id) or {}
-            before, after = (redact(b"\n".join(text).decode("utf-8", "replace")) for text in (old, new))
+            before, after = (redactor.code(b"\n".join(text).decode("utf-8", "replace"), f.path) for text in (old, new))
             row = {"pair_id": digest("p", change, f.path, before, after), "change_id": change, "run_id": run_id,
                    "role": run.get("role") or "coder", "prompt": {"task": run.get("task"), "path": f.path},
                    "output": {"text": before}, "chosen": {"text": after}, "label": None, "origin": "human-improved"}  # fmt: skip

@@ -75,7 +75,7 @@ def check(kind: str, command: Sequence[str], reports: Sequence[Report] = ()) -> 
             return ran.returncode
         fresh = [report for report in reports if _is_fresh(report, old)]
         counts = _count(kind, tool, ran, fresh, outcomes)
-    shown = redacted(shlex.join(DEFAULT_COMPILE if _is_ours(command, name) else command))
+    shown = redacted(target.place, shlex.join(DEFAULT_COMPILE if _is_ours(command, name) else command))
     _file(target, row(target, kind, tool, counts, ran, shown, cwd, dict(os.environ)))
     return ran.returncode
 
@@ -88,11 +88,11 @@ def say(words: str) -> None:
     print(f"git-hone: {words}", file=sys.stderr, flush=True)
 
 
-def redacted(text: str) -> str:
+def redacted(place: Place, text: str) -> str:
     """`text` as it may be stored."""
-    from git_hone.hooks.redact import redact
+    from git_hone.hooks.redaction import gazetteer
 
-    return redact(text)[:2000]
+    return gazetteer.redactor(place).prose(text)[:2000]
 
 
 def _target(cwd: Path, env: Mapping[str, str]) -> Target | None:

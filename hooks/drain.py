@@ -115,11 +115,11 @@ def _drain(place: Place, now: float) -> Drained:
             _acknowledge([event.file for event in events])
             return done
         batch = Batch(place, state, config, now, _git_word(events))
-        taken = intake.take(place, state, [event for event in events if event.kind == "agent"], now)
+        batch.tips, batch.known_tips = tips, state.meta("tips", {})
+        taken = intake.take(place, state, [event for event in events if event.kind == "agent"], now, batch.redactor)
         unreadable += [(event.file, reason) for event, reason in taken.unreadable]
         measured = _take_signals(batch, events)
         _take_decisions(batch, events)
-        batch.tips, batch.known_tips = tips, state.meta("tips", {})
         n_new = _arrivals(batch)
         _attribute(batch)
         changes.settle(batch)

@@ -25,7 +25,7 @@ from git_hone.hooks.paths import quote, unquote
 from git_hone.hooks.payloads import claude_code, generic
 from git_hone.hooks.payloads.observation import Observation
 from git_hone.hooks.place import Place
-from git_hone.hooks.redact import redact
+from git_hone.hooks.redaction import Redactor
 from git_hone.hooks.state import State
 
 MOVES_HISTORY: Final = re.compile(
@@ -107,8 +107,8 @@ def _blobs(event: Event) -> dict[str, str]:
     return {} if inside.startswith("..") else {quote(os.fsencode(inside)): "" if blob == "none" else blob}
 
 
-def take(place: Place, state: State, events: Iterable[Event], now: float) -> Taken:
-    """Follow the agents' events, in order. Everything learned goes into `state`."""
+def take(place: Place, state: State, events: Iterable[Event], now: float, redactor: Redactor) -> Taken:
+    """Follow the agents' events, in order. Everything learned goes into `state`, texts through `redactor`."""
     taken = Taken()
     steps: list[tuple[Event, Observation]] = []
     for event in events:
@@ -118,7 +118,7 @@ def take(place: Place, state: State, events: Iterable[Event], now: float) -> Tak
             taken.unreadable.append((event, str(error)))
     windows: list[tuple[Event, Observation, dict[str, Any] | None, dict[str, Any] | None]] = []
     for event, seen in steps:
-        windows.append((event, seen, *_session(state, event, seen, taken)))
+        windows.append((event, seen, *_session(state, event, seen, taken, redactor)))
     trees = history.tree_changes(place.cwd, [pair for w in windows if (pair := _trees(w[1], w[2]))])
     transitions = [t for w in windows for t in _transitions(state, place, w, trees, taken)]
     _follow(place, state, transitions)
@@ -126,7 +126,9 @@ def take(place: Place, state: State, events: Iterable[Event], now: float) -> Tak
     return taken
 
 
-def _session(state: State, event: Event, seen: Observation, taken: Taken) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+def _session(
+    state: State, event: Event, seen: Observation, taken: Taken, redactor: Redactor
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Keep sessions and runs up to date; returns (the open tool call that `seen` closes, the run it belongs to)."""
     if seen.kind == "state":
         return None, None
@@ -139,14 +141,14 @@ def _session(state: State, event: Event, seen: Observation, taken: Taken) -> tup
         taken.sessions += 1
     elif seen.kind == "prompt":
         _close_uses(state, key)
-        session["run"] = _new_run(state, event, seen, session)
+        session["run"] = _new_run(state, event, seen, session, redactor)
         taken.runs.add(session["run"])
     else:
         if not session["run"] and seen.kind in ("before", "after", "failed"):
-            session["run"] = _new_run(state, event, seen, session)
+            session["run"] = _new_run(state, event, seen, session, redactor)
         if session["run"]:
             taken.runs.add(session["run"])
-            run = _touch_run(state, event, seen, session)
+            run = _touch_run(state, event, seen, session, redactor)
         if seen.kind == "before":
             state.db.execute(
                 "insert or replace into uses values (?, ?, ?)",
@@ -168,20 +170,20 @@ def _close_uses(state: State, key: str) -> None:
     state.db.execute("delete from uses where substr(key, 1, ?) = ?", (len(key) + 1, key + "\0"))
 
 
-def _new_run(state: State, event: Event, seen: Observation, session: dict[str, Any]) -> str:
+def _new_run(state: State, event: Event, seen: Observation, session: dict[str, Any], redactor: Redactor) -> str:
     run_id = digest("r", seen.agent, seen.session or event.id, seen.turn or f"{event.at!r}")
     state.put("runs", run_id, (state.get("runs", run_id) or {}) | {
         "run_id": run_id, "agent": seen.agent, "session_id": seen.session, "model": session["model"],
         "role": seen.role or "coder", "difficulty": seen.difficulty, "task_kind": seen.task_kind,
         "prompt_variant": seen.variant, "decision_id": seen.decision or event.fields.get("decision") or None,
-        "task": redact(seen.text)[:PROMPT_LIMIT] if seen.kind == "prompt" and seen.text else None,
+        "task": redactor.prose(seen.text)[:PROMPT_LIMIT] if seen.kind == "prompt" and seen.text else None,
         "started_at": event.at, "last_at": event.at, "ended_at": None, "edits": [],
         "evidence": seen.evidence, "source": seen.source, "transcript": session["transcript"],
     })  # fmt: skip
     return run_id
 
 
-def _touch_run(state: State, event: Event, seen: Observation, session: dict[str, Any]) -> dict[str, Any]:
+def _touch_run(state: State, event: Event, seen: Observation, session: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
     run = state.get("runs", session["run"]) or {}
     run["model"] = run.get("model") or session["model"]
     run["transcript"] = run.get("transcript") or session["transcript"]
@@ -195,7 +197,7 @@ def _touch_run(state: State, event: Event, seen: Observation, session: dict[str,
         run[name] = value or run.get(name)
     if seen.kind in ("stop", "end"):
         run["ended_at"] = event.at
-        run["output"] = redact(seen.text)[:PROMPT_LIMIT] if seen.text else run.get("output")
+        run["output"] = redactor.prose(seen.text)[:PROMPT_LIMIT] if seen.text else run.get("output")
     if seen.usage:
         usage = seen.usage
         run |= {"tokens_in": usage.tokens_in, "tokens_out": usage.tokens_out, "tokens_cache_read": usage.cache_read,

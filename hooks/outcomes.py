@@ -15,7 +15,6 @@ from git_hone.hooks.ids import digest
 from git_hone.hooks.inbox import Event
 from git_hone.hooks.lines import edit_of
 from git_hone.hooks.place import Place
-from git_hone.hooks.redact import redact
 from git_hone.learner.evidence import flag_key
 
 REVERTS: Final = re.compile(rb"This reverts commit ([0-9a-f]{7,64})")
@@ -82,7 +81,7 @@ def take_feedback(batch: Batch, events: Iterable[Event]) -> None:
         row = state.get("changes", commit["change"])
         name = (row or {}).get("superseded_by") or commit["change"]
         detail: dict[str, Any] | None = (
-            {"note": redact(says["note"])} if isinstance(says.get("note"), str) and says["note"] else None
+            {"note": batch.redactor.prose(says["note"])} if isinstance(says.get("note"), str) and says["note"] else None
         )
         if says["verdict"] == "cleared":
             flags = (state.get("changes", name) or {}).get("flags") or []

@@ -25,7 +25,7 @@ from typing import Final, Literal
 
 from git_hone.hooks import git, notes
 from git_hone.hooks.place import Place
-from git_hone.hooks.redact import redact
+from git_hone.hooks.redaction import redact
 from git_hone.learner.errors import GitError, UsageError
 
 BUDGET_S: Final = 60.0

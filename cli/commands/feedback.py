@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from git_hone.hooks import git, inbox, place, redact
+from git_hone.hooks import git, inbox, place
 from git_hone.learner.errors import HoneError, UsageError
 from git_hone.learner.store import Store
 
@@ -49,11 +49,17 @@ def command(rev: str, verdict: str | None, rating: float | None, note: str) -> N
         )
     value = None if rating is None else (rating - 1) / 4
     _file(here, {"v": 1, "type": "feedback", "at": time.time(), "rev": commit, "verdict": verdict or "rated", "value": value,
-                 "note": redact.redact(note[:MAX_NOTE])})  # fmt: skip
+                 "note": _redacted(here, note[:MAX_NOTE])})  # fmt: skip
     drained = _drain(here)
     click.echo(f"{commit[:8]} {verdict or f'rated {value:.2f}'}", err=True)
     if not drained:
         click.echo("git-hone: filed; it shows after the next drain", err=True)
+
+
+def _redacted(here: place.Place, note: str) -> str:
+    from git_hone.hooks.redaction import gazetteer
+
+    return gazetteer.redactor(here).prose(note) if note else note
 
 
 def _commit(here: place.Place, rev: str) -> str:

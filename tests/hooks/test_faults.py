@@ -288,7 +288,7 @@ def test_the_record_alone_answers_and_so_does_the_note_alone(p: Play, tmp_path: 
 
 
 def test_secrets_reach_neither_record_nor_notes(p: Play) -> None:
-    token = "ghp_" + "Ab1" * 12
+    token = "ghp_" + "Ab1xY9" * 6
     p.prompt(f"use {token} and mail me at ann@corp.example from /home/ann/x")
     p.write("src/new.py", block("a"))
     p.shell(f"echo {token} > /dev/null")
