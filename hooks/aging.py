@@ -142,7 +142,7 @@ def _age(place: Place, state: State, now: float) -> Aged:
     for commit, row in here.items():
         _one(look, walk.position[commit], row, numbers.get(commit, []))
     rewards.settle(batch)
-    write_rows(place, batch.rows)
+    write_rows(place, batch.rows, batch.config["notes.shards"])
     journal.append(place.hone / "journal.jsonl", now, journal.entries(batch.rows))
     done.commits, done.changes, done.outcomes = len(commits), len(here), len(batch.rows.outcomes)
     return done

@@ -134,7 +134,7 @@ def _drain(place: Place, now: float) -> Drained:
         batch.rows.runs = [
             records.run_row(run, config.hash) for run_id in sorted(taken.runs) if (run := state.get("runs", run_id))
         ]
-        write_rows(place, batch.rows)
+        write_rows(place, batch.rows, config["notes.shards"])
         state.set_meta("tips", batch.tips)
         state.set_meta("drained", [[event.file.name, event.at] for event in events])
         state.commit()
@@ -300,8 +300,8 @@ def _attribute(batch: Batch) -> None:
             state.put("commits", name, {"change": None, "blobs": {}})
 
 
-def write_rows(place: Place, rows: Rows) -> None:
-    """Write rows to the store, and their events to the notes."""
+def write_rows(place: Place, rows: Rows, shards: int) -> None:
+    """Write rows to the store, and their events to the notes, new ones spread over so many refs."""
     store = Store(place.data)
     for table in ("runs", "signals", "outcomes", "pairs", "decisions", "changes"):
         if batch := getattr(rows, table):
@@ -309,7 +309,7 @@ def write_rows(place: Place, rows: Rows) -> None:
     if rows.notes:
         latest = max(float(row["recorded_at"].timestamp()) for row in rows.changes)
         try:
-            notes.write(place.cwd, rows.notes, latest)
+            notes.write(place.cwd, rows.notes, latest, shards)
         except GitError as error:
             tip = "the records are kept; run `git hone doctor --repair`, then `git hone drain`"
             raise DataError(f"{notes.REF}: {error.message}", tip=tip) from error

@@ -16,6 +16,7 @@ the events that are gone. What `git notes remove` and `prune` take out stays out
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -103,23 +104,23 @@ def read(cwd: Path, commits: Iterable[str]) -> dict[str, str]:
     blobs: dict[str, list[str]] = {}
     with git.cat_file(cwd) as objects:
         for ref in sorted({ref_of(name, shards) for name in wanted for shards in (1, 16, 256)} & tips.keys()):
-            for name, found in Tree.read(objects, tips[ref], wanted).notes.items():
-                blobs[name] = list(dict.fromkeys([*blobs.get(name, ()), *found]))
+            with contextlib.suppress(GitError):  # no tree of notes: joining says so, reading has none
+                for name, found in Tree.read(objects, tips[ref], wanted).notes.items():
+                    blobs[name] = list(dict.fromkeys([*blobs.get(name, ()), *found]))
         return {name: _text(objects, found) for name, found in blobs.items() if all(map(objects.blob, found))}
 
 
-def changed(cwd: Path, since: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The notes that changed in any ref since these tips, and the tips now. With no tips: all notes."""
-    tips, found = existing(cwd), dict[str, str]()
+def changed(cwd: Path, since: Mapping[str, str]) -> tuple[set[str], dict[str, str]]:
+    """The commits whose notes changed in any ref since these tips (all, with none), and the tips now."""
+    tips, found = existing(cwd), set[str]()
     with git.cat_file(cwd) as objects:
-        for ref, tip in sorted(tips.items()):
+        for ref, tip in tips.items():
             if tip == since.get(ref):
                 continue
             known = ref in since and objects.typed(since[ref]) is not None
-            before, now = Tree.read_all(objects, [since[ref], tip]) if known else (Tree(), Tree.read(objects, tip))
-            for name, blobs in now.notes.items():
-                if blobs != before.notes.get(name):
-                    found[name] = union(found.get(name, ""), _text(objects, blobs))
+            with contextlib.suppress(GitError):
+                before, now = Tree.read_all(objects, [since[ref], tip]) if known else (Tree(), Tree.read(objects, tip))
+                found |= {name for name, blobs in now.notes.items() if blobs != before.notes.get(name)}
     return found, tips
 
 
@@ -219,9 +220,9 @@ def write(cwd: Path, added: Mapping[str, Iterable[Mapping[str, Any]]], at: float
 
 
 def join(cwd: Path, ref: str, added: Mapping[str, str], others: Sequence[str] = (), at: float | None = None) -> int:
-    """Make `ref` hold its own lines, those of the tips `others` and those of `added` (commit -> lines), in our layout and
-    descending from all of them; returns how many notes changed. Without `at`, the date is the latest of what was joined,
-    so that two clones that join the same tips make the same commit.
+    """Make `ref` hold its own lines, those of the tips `others` and those of `added` (commit -> lines), in our layout; returns
+    how many notes changed. It then descends from all of them, or is the first of `others`, if that held everything. Without
+    `at`, the date is the latest of what was joined, so that two clones that join the same tips make the same commit.
 
     Raises GitError when a tip is no tree of notes, an object is missing, or others kept the ref busy."""
     for pause in pauses(TRIES):
@@ -326,9 +327,8 @@ def _joined(
     whole &= {name for name in order if trees[name].other == other}
     if (parents == [tip] and tip in whole) or not (order or stream):
         return None
-    for name in others:
-        if name in whole and name in parents:
-            return _Plan(n_changed, name)
+    if others and others[0] in whole and others[0] in parents:
+        return _Plan(n_changed, others[0])
     drops = [*base.odd, *(path for path in base.other if path not in other)]
     puts = ((path, what) for path, what in other.items() if base.other.get(path) != what)
     stream = b"".join(b"D %s\n" % _quoted(path) for path in drops) + stream
@@ -347,8 +347,9 @@ def _other(sides: Iterable[Mapping[str, tuple[str, str]]]) -> dict[str, tuple[st
     found = sorted({(path, *what) for side in sides for path, what in side.items()})
     folders = {path[:k] for path, _, _ in found for k in range(len(path)) if path[k] == "/"}
     for path, mode, blob in found:
-        taken = path in kept or path in folders or re.fullmatch("[0-9a-f]{2}", path)
-        kept[f"{path}.{blob[:10]}" if taken else path] = (mode, blob)
+        if kept.get(path) != (mode, blob):
+            taken = path in kept or path in folders or re.fullmatch("[0-9a-f]{2}", path)
+            kept[f"{path}.{blob[:10]}" if taken else path] = (mode, blob)
     return kept
 
 

@@ -441,7 +441,8 @@ class _Plan:
                 self._write_state(commits, last)
         elif place.agent.is_dir():
             self._write_rows(commits, last)
-        found.notes = notes.write(place.cwd, self.notes, last.at)
+        shards = drainer.config_of(place)[0]["notes.shards"]
+        found.notes = notes.write(place.cwd, self.notes, last.at, shards)
 
     def _add(self, commit: str, *events: Event) -> None:
         self.notes.setdefault(commit, []).extend(events)
@@ -528,7 +529,7 @@ class _Plan:
             for commit, events in batch.rows.notes.items():
                 self._add(commit, *events)
             batch.rows.notes = {}
-            drainer.write_rows(place, batch.rows)
+            drainer.write_rows(place, batch.rows, batch.config["notes.shards"])
             state.commit()
 
     def _known(self, state: State, name: str) -> bool:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from git_hone.hooks import git, notes
+from git_hone.hooks import git, noted, notes
 from git_hone.hooks.place import Place
 from git_hone.hooks.redaction import redact
 from git_hone.learner.errors import GitError, UsageError
@@ -39,8 +39,8 @@ State = Literal["synced", "no-remote", "unreachable", "refused", "left-in-inbox"
 
 @dataclass
 class Report:
-    """What a sync did. received: notes that changed here. sent: refs that the remote took. tries: pushes. problems: what went
-    wrong and what to do next, in words; the state says how it ended:
+    """What a sync did. received: notes that changed here. recorded: changes of others that are on record now. sent: refs that
+    the remote took. tries: pushes. problems: what went wrong and what to do next, in words. The state says how it ended:
 
     synced: both sides hold everything. no-remote: there is none. unreachable: the remote gave no answer in time. refused: the
     remote takes no notes from here. left-in-inbox: it took them, to be joined by the next sync. not-pushed: as asked."""
@@ -48,6 +48,7 @@ class Report:
     remote: str | None
     state: State = "synced"
     received: int = 0
+    recorded: int = 0
     sent: list[str] = field(default_factory=list)
     tries: int = 0
     problems: list[dict[str, str]] = field(default_factory=list)
@@ -64,7 +65,9 @@ def sync(place: Place, remote: str | None = None, *, push: bool = True, budget_s
         report.state = "no-remote"
         report.tell("no remote: the notes stay in this clone", "git remote add origin URL, then git hone sync")
         return report
-    return _Sync(place.cwd, name, time.monotonic() + budget_s, report).run(push)
+    _Sync(place.cwd, name, time.monotonic() + budget_s, report).run(push)
+    report.recorded = noted.take(place)
+    return report
 
 
 def _choose(cwd: Path, remote: str | None) -> str | None:
@@ -85,7 +88,7 @@ class _Sync:
         self.home = f"refs/hone/remotes/{remote}/"
         self.words = ""
 
-    def run(self, push: bool) -> Report:
+    def run(self, push: bool) -> None:
         stuck = silent = 0
         before: dict[str, str] | None = None
         waiting: dict[str, str] = {}
@@ -96,7 +99,7 @@ class _Sync:
                     self.report.state = "unreachable"
                     then = "look at git remote -v and the network, then git hone sync"
                     self.report.tell(f"{self.remote} gave no answer: {self.words or 'out of time'}", then)
-                    return self.report
+                    return
                 time.sleep(pause)
                 continue
             there, segments = self._tracked("notes/"), self._tracked("inbox/")
@@ -107,17 +110,17 @@ class _Sync:
             waiting = self._join(there, segments)
             if not push:
                 self.report.state = "not-pushed" if waiting else "synced"
-                return self.report
+                return
             if waiting and stuck < STUCK:
                 waiting = self._push(waiting)
             if not waiting:
                 self._clear(segments)
-                return self.report
+                return
             if stuck == STUCK or not self._time():
                 break
             before = there
             time.sleep(min(pause, max(0.0, self._time())))
-        return self._give_up(waiting, stuck == STUCK)
+        self._give_up(waiting, stuck == STUCK)
 
     def _time(self) -> float:
         return max(0.0, self.until - time.monotonic())
@@ -175,13 +178,13 @@ class _Sync:
             leases = [f"--force-with-lease=refs/hone/inbox/{name}:{tip}" for name, tip in segments.items()]
             self._taken([f":refs/hone/inbox/{name}" for name in segments], *leases)
 
-    def _give_up(self, waiting: dict[str, str], refused: bool) -> Report:
+    def _give_up(self, waiting: dict[str, str], refused: bool) -> None:
         report = self.report
         if refused:
             report.state = "refused"
             report.tell(f"{self.remote} does not take notes from here: {self.words}",
                         "nothing is lost: they stay in this clone; ask for the right to push refs/notes/*, then git hone sync")  # fmt: skip
-            return report
+            return
         left = {f"refs/hone/inbox/{ref.removeprefix('refs/notes/')}/{tip}": tip for ref, tip in waiting.items()}
         self.until = max(self.until, time.monotonic() + 5.0)
         if self._taken([f"{tip}:{name}" for name, tip in left.items()]) >= left.keys():
@@ -191,7 +194,6 @@ class _Sync:
         else:
             report.state = "refused"
             report.tell(f"{self.remote} is busy: {self.words or 'out of time'}", "nothing is lost; git hone sync again")
-        return report
 
     def _git(self, args: list[str]) -> tuple[int, str] | None:
         """(exit code, stdout) of a git command that talks to the remote; None when its time was over."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from git_hone.hooks import commits as history
-from git_hone.hooks import git, notes
+from git_hone.hooks import git, noted, notes
 from git_hone.hooks.diffs import diff_pairs
 from git_hone.hooks.ids import change_id_for
 from git_hone.hooks.lines import added_lines, ranges
@@ -52,9 +52,10 @@ def show(place: Place, rev: str) -> View:
         )
     store = Store(place.data)
     events = store.history("changes", where={"commit": commit})
-    view = _recorded(store, commit, events[-1]) if events else _noted(place, commit) or _plain(place, commit)
+    own = [event for event in events if event["evidence"] != "note"]
+    view = _recorded(store, commit, own[-1]) if own else _noted(place, commit) or _plain(place, commit)
     view["claims"] = _claims(place, commit)
-    if events and view["lines"]["ai"] == 0:
+    if own and view["lines"]["ai"] == 0:
         view["runs"] = []
     return view
 
@@ -125,23 +126,21 @@ def _text(value: Any) -> Any:
 
 def _noted(place: Place, commit: str) -> View | None:
     """From the note alone: another clone made the record."""
-    events = notes.events(notes.read(place.cwd, [commit]).get(commit, ""))
-    changes = [e for e in events if e.get("type") == "change" and e.get("commit") == commit and isinstance(e.get("lines"), dict)]
+    text = notes.read(place.cwd, [commit]).get(commit, "")
+    changes = noted.changes(text, commit)
     if not changes:
         return None
-    row = max(changes, key=lambda e: (str(e.get("at")), e["id"]))
-    named = [f for f in row.get("files", []) if isinstance(f, dict) and "path" in f]
-    files = [{**f, "ai": sum(b - a + 1 for a, b in f.get("ai_ranges", []))} for f in named]
-    outcomes = [e for e in events if e.get("type") == "outcome"]
-    gone = [str(e.get("to")) for e in events if e.get("type") == "moved" and e.get("change_id") == row.get("change_id")]
+    row = changes[-1]
+    gone = noted.moved(text, row["change_id"])
+    outcomes = [e for e in noted.outcomes(text) if e["change_id"] == row["change_id"]]
     return View(
-        version=VERSION, change_id=str(row.get("change_id") or change_id_for(commit)), commit=commit,
-        live_commit=max(gone, default=commit), state="moved" if gone else "live", kind=row.get("kind"), source="note",
-        runs=[r for r in row.get("runs", []) if isinstance(r, dict)] if row["lines"].get("ai") else [],
-        lines={name: int(row["lines"].get(name) or 0) for name in ("ai", "human", "unknown", "written")}, files=files, signals=[],
-        outcomes=sorted(({k: e.get(k) for k in ("kind", "at", "commit", "value")} for e in outcomes), key=lambda e: str(e["at"])),
-        reward={"value": row.get("reward"), "mode": row.get("reward_mode") or "hone", "terms": {}}, flags=None, claims=[],
-        replaces=row.get("replaces", []), notice=None,
+        version=VERSION, change_id=row["change_id"], commit=commit,
+        live_commit=gone or commit, state="moved" if gone else "live", kind=row["kind"], source="note",
+        runs=row["runs"] if row["lines"]["ai"] else [],
+        lines={name: row["lines"][name] for name in noted.LINES}, files=noted.files(row), signals=[],
+        outcomes=[{k: e.get(k) for k in ("kind", "at", "commit", "value")} for e in outcomes],
+        reward={"value": row["reward"], "mode": row["reward_mode"] or "hone", "terms": {}}, flags=None,
+        claims=[], replaces=row["replaces"], notice=None,
     )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ CHANGES: Final = Table(
         "lines_written": "int",  # lines that the runs wrote for this change before people touched them
         "files": "json",  # [{path, ai, human, unknown, ai_ranges: [[first, last]], runs: {run_id: [[first, last]]}}]
         "patch_id": "str",  # git patch-id --stable; null for an empty diff
-        "evidence": "str",  # strongest evidence of its runs
+        "evidence": "str",  # strongest evidence of its runs; note: another clone's note says so
         "trust": "str",  # own | fork | import
         "reward": "float",  # 0..1, null until something is known
         "reward_mode": "str",  # hone | seed
@@ -133,7 +133,7 @@ OUTCOMES: Final = Table(
         "commit": "str",  # the commit that made it so; null for feedback and survived
         "value": "float",  # 0..1. rated; survived: lines alive; reworked, reverted, relanded: share of lines; edited: distance; else null
         "detail": "json",  # what a kind says more: docs/explanation/outcomes.md
-        "source": "str",  # hook | history | feedback | ci | import
+        "source": "str",  # hook | history | feedback | ci | import | note
     },
     month="at",
 )

@@ -44,7 +44,8 @@ def test_the_seeds_defaults() -> None:
         "autoTrain.learningRate": 2e-4, "autoDeploy.modelNamePrefix": "my-coder-tuned", "autoDeploy.temperature": 0.2,
         "autoDeploy.topP": 0.9, "autoDeploy.topK": 40, "driftDetection.minPerformanceDrop": 0.05,
         "driftDetection.evaluationRuns": 20, "driftDetection.rule": "cusum", "learning.mode": "passive",
-        "learning.auto_improve": True, "learning.threshold": 50, "privacy.local_only": True, "privacy.anonymize": True,
+        "learning.auto_improve": True, "learning.threshold": 50, "notes.shards": 1, "sync.prePush": False, "sync.budgetSeconds": 2.0,
+        "privacy.local_only": True, "privacy.anonymize": True,
         "privacy.exclude_patterns": ["*secret*", "*private*"], "reward.mode": "hone", "version": 1,
     }.items():  # fmt: skip
         assert defaults[key] == value, key
