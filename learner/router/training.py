@@ -1,0 +1,266 @@
+"""From examples to a router: choose the settings by cross-validation, calibrate out of fold, price the reward, fit, export.
+
+Nothing here is drawn at random but the folds, which follow from the examples' own groups: the same examples give the same router.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from git_hone.learner.router.estimator import RewardModel
+from git_hone.learner.router.exported import Node, Router
+from git_hone.learner.router.features import Task, nodes, words
+
+Array = npt.NDArray[np.float64]
+
+SHRINKAGE: Final = (5.0, 20.0, 60.0)
+ALPHA: Final = (3.0, 10.0, 30.0, math.inf)
+FOLDS: Final = 5
+COST_SHRINKAGE: Final = 10.0
+MOST_WORDS: Final = 20_000
+"""Hashed words kept in an exported router: those that matter most."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A task and what became of it: reward (0..1) and cost (USD) of each arm that was tried. `group`: examples of one group
+    are never split between fitting and judging (one task, one file family)."""
+
+    task: Task
+    rewards: Mapping[str, float]
+    costs: Mapping[str, float]
+    group: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What cross-validation chose: rows that a parent is worth, and the ridge penalty of words (infinite: words are left out)."""
+
+    shrinkage: float
+    alpha: float
+
+
+class Encoder:
+    """Tasks as rows of numbers: a code for each level of the path, then the hashed words, each times its inverse document
+    frequency ln((1 + n) / (1 + tasks with it)) + 1."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.levels = max((len(task.path) for task in tasks), default=0)
+        self.codes: dict[str, int] = {}
+        seen: dict[int, int] = {}
+        for task in tasks:
+            for name in nodes(task.path):
+                self.codes.setdefault(name, len(self.codes))
+            for bucket in words(task.text):
+                seen[bucket] = seen.get(bucket, 0) + 1
+        self.columns = {bucket: k for k, bucket in enumerate(sorted(b for b, n in seen.items() if n > 1))}
+        self.idf = np.array([math.log((1 + len(tasks)) / (1 + seen[bucket])) + 1 for bucket in self.columns])
+
+    def rows(self, tasks: Sequence[Task]) -> sparse.csr_matrix:
+        """(n, levels + words)"""
+        codes = np.full((len(tasks), self.levels), -1.0)
+        data: list[float] = []
+        columns: list[int] = []
+        ends = [0]
+        for row, task in enumerate(tasks):
+            for level, name in enumerate(nodes(task.path)):
+                codes[row, level] = self.codes.get(name, -1)
+            for bucket, weight in words(task.text).items():
+                column = self.columns.get(bucket)
+                if column is not None:
+                    columns.append(column)
+                    data.append(weight * self.idf[column])
+            ends.append(len(data))
+        text = sparse.csr_matrix((data, columns, ends), shape=(len(tasks), len(self.columns)))
+        return sparse.hstack([sparse.csr_matrix(codes), text], format="csr")
+
+
+def table(examples: Sequence[Example], arms: Sequence[str], what: str = "rewards") -> Array:
+    """(examples, arms) of `rewards` or `costs`; NaN where the arm was not tried."""
+    return np.array([[getattr(one, what).get(arm, math.nan) for arm in arms] for one in examples], dtype=float)
+
+
+def fold_of(group: str, folds: int = FOLDS) -> int:
+    """The fold of a group: by its name alone, so it stays where it is when examples are added."""
+    return zlib.crc32(group.encode()) % folds
+
+
+def out_of_fold(
+    examples: Sequence[Example], arms: Sequence[str], settings: Iterable[Settings], folds: int = FOLDS
+) -> dict[Settings, Array]:
+    """(examples, arms) of rewards, each predicted by a model that saw no example of the same group; one for each setting."""
+    asked = list(settings)
+    found = {one: np.full((len(examples), len(arms)), math.nan) for one in asked}
+    at = np.array([fold_of(one.group, folds) for one in examples])
+    for fold in range(folds):
+        learn, judge = np.flatnonzero(at != fold).tolist(), np.flatnonzero(at == fold).tolist()
+        if not learn or not judge:
+            continue
+        encoder = Encoder([examples[k].task for k in learn])
+        known, unseen = (encoder.rows([examples[k].task for k in rows]) for rows in (learn, judge))
+        rewards = table([examples[k] for k in learn], arms)
+        tried = ~np.isnan(rewards).all(axis=0)
+        for one in asked:
+            model = RewardModel(encoder.levels, one.shrinkage, one.alpha).fit(known, rewards[:, tried])
+            found[one][np.ix_(np.array(judge), np.flatnonzero(tried))] = model.predict(unseen)
+    return found
+
+
+def choose_settings(examples: Sequence[Example], arms: Sequence[str]) -> tuple[Settings, Array]:
+    """The setting with the least squared error out of fold, and its predictions."""
+    has_text = any(one.task.text for one in examples)
+    grid = [Settings(*pair) for pair in product(SHRINKAGE, ALPHA if has_text else (math.inf,))]
+    predictions = out_of_fold(examples, arms, grid)
+    rewards = table(examples, arms)
+    errors = {one: float(np.nanmean((found - rewards) ** 2)) for one, found in predictions.items()}
+    best = min(grid, key=lambda one: errors[one])
+    return best, predictions[best]
+
+
+def calibrate(predicted: Array, rewards: Array, prior_rows: float = 50.0) -> tuple[Array, Array, Array]:
+    """(slope, offset, spread) of each arm: the line from predictions to rewards, drawn towards the identity as by `prior_rows`
+    rows that lie on it; and the standard deviation of rewards around it."""
+    slopes, offsets, spreads = [], [], []
+    for arm in range(rewards.shape[1]):
+        known = ~np.isnan(predicted[:, arm]) & ~np.isnan(rewards[:, arm])
+        x, y = predicted[known, arm], rewards[known, arm]
+        if len(x) < 2:
+            slope, offset, spread = 1.0, 0.0, 0.5
+        else:
+            slope, offset, spread = _line(x, y, prior_rows)
+        slopes.append(slope)
+        offsets.append(offset)
+        spreads.append(spread)
+    return np.array(slopes), np.array(offsets), np.array(spreads)
+
+
+def _line(x: Array, y: Array, prior_rows: float) -> tuple[float, float, float]:
+    weight = len(x) / (len(x) + prior_rows)
+    variance = float(np.var(x))
+    slope = float(np.cov(x, y, bias=True)[0, 1]) / variance if variance > 1e-12 else 1.0
+    slope = 1.0 + weight * (slope - 1.0)
+    offset = weight * float(np.mean(y)) + (1 - weight) * float(np.mean(x)) - slope * float(np.mean(x))
+    return slope, offset, float(np.sqrt(np.mean((y - offset - slope * x) ** 2)))
+
+
+def chosen(rewards: Array, costs: Array, price: float) -> npt.NDArray[np.int64]:
+    """Each row's arm of most reward less `price` (reward per USD) times cost; an arm that is not known is never chosen."""
+    worth = np.nan_to_num(rewards - price * costs, nan=-math.inf)
+    return np.asarray(worth.argmax(axis=1))
+
+
+PRICES: Final = (0.0, *(float(f"{10 ** (k / 8):.4g}") for k in range(-8, 33)))
+"""Reward per USD: 0, and 0.1 to 10,000 in equal ratios."""
+
+
+class Swept(NamedTuple):
+    """Choices at each of `PRICES`: mean reward, mean cost (USD a task), and the standard error of the difference in reward to the
+    best of them, on the same tasks."""
+
+    reward: Array
+    cost: Array
+    error: Array
+
+
+Aim = Callable[[Swept], int]
+"""Which of `PRICES` to take."""
+
+
+def keep_reward(share: float = 1.0) -> Aim:
+    """The cheapest whose mean reward is below the highest by at most `share` standard errors of the difference, a loss that this
+    many examples cannot tell from none: the one-standard-error rule of Breiman et al. (1984), with cost for simplicity."""
+
+    def aim(swept: Swept) -> int:
+        lost = swept.reward.max() - swept.reward
+        return _first(lost <= share * swept.error + 1e-12, swept.cost)
+
+    return aim
+
+
+def as_good_as(level: float) -> Aim:
+    """The cheapest whose mean reward is at least `level`; where none is, the one of highest reward."""
+    return lambda swept: (
+        _first(swept.reward >= level, swept.cost) if (swept.reward >= level).any() else int(swept.reward.argmax())
+    )
+
+
+def within(budget_usd: float) -> Aim:
+    """The highest mean reward at a mean cost (USD a task) within the budget; where none is, the cheapest."""
+    return lambda swept: (
+        _first(swept.cost <= budget_usd, -swept.reward) if (swept.cost <= budget_usd).any() else int(swept.cost.argmin())
+    )
+
+
+def _first(able: npt.NDArray[np.bool_], order: Array) -> int:
+    return int(np.lexsort((order, ~able))[0])
+
+
+def sweep(predicted: Array, expected_costs: Array, rewards: Array, costs: Array) -> Swept:
+    """What the choices at each of `PRICES` came to, over the rows in which the chosen arm was tried."""
+    rows = np.arange(len(rewards))
+    picks = [chosen(predicted, expected_costs, price) for price in PRICES]
+    got = np.array([rewards[rows, arm] for arm in picks])
+    mean = np.nanmean(got, axis=1)
+    lost = got[int(mean.argmax())] - got
+    n = np.maximum((~np.isnan(lost)).sum(axis=1), 1)
+    return Swept(mean, np.array([np.nanmean(costs[rows, arm]) for arm in picks]), np.nanstd(lost, axis=1) / np.sqrt(n))
+
+
+def train(
+    examples: Sequence[Example], arms: Sequence[str], *, aim: Aim | None = None, about: Mapping[str, Any] | None = None
+) -> Router:
+    """A router learned from `examples`. Raises ValueError when there are no examples, or an arm was never tried."""
+    if not examples:
+        raise ValueError("no examples to learn from")
+    rewards, costs = table(examples, arms), table(examples, arms, "costs")
+    never = [arm for arm, column in zip(arms, rewards.T, strict=True) if np.isnan(column).all()]
+    if never:
+        raise ValueError(f"never tried: {', '.join(never)}")
+    settings, predicted = choose_settings(examples, arms)
+    slope, offset, spread = calibrate(predicted, rewards)
+    router = _fit(examples, arms, settings, slope, offset, spread)
+    expected_costs = np.array([[one.cost_usd for one in router.expect(example.task).values()] for example in examples])
+    swept = sweep(offset + slope * predicted, expected_costs, rewards, costs)
+    at = (aim or keep_reward())(swept)
+    told = {
+        "examples": len(examples),
+        "settings": {"shrinkage": settings.shrinkage, "alpha": settings.alpha if math.isfinite(settings.alpha) else None},
+        "out_of_fold": {"reward": round(float(swept.reward[at]), 6), "cost_usd": float(f"{swept.cost[at]:.6g}")},
+    }
+    return replace(router, price_of_reward=1 / PRICES[at] if PRICES[at] else None, about=told | dict(about or {}))
+
+
+def _fit(
+    examples: Sequence[Example], arms: Sequence[str], settings: Settings, slope: Array, offset: Array, spread: Array
+) -> Router:
+    tasks = [one.task for one in examples]
+    encoder = Encoder(tasks)
+    rows = encoder.rows(tasks)
+    model = RewardModel(encoder.levels, settings.shrinkage, settings.alpha).fit(rows, table(examples, arms))
+    costs = table(examples, arms, "costs")
+    costs = np.where(np.isnan(costs).all(axis=0), 0.0, costs)  # an arm whose cost nobody measured is taken for free
+    price = RewardModel(encoder.levels, COST_SHRINKAGE, math.inf).fit(rows, costs)
+    root = Node((model.root_ + model.intercept_).tolist(), _tried(examples, arms), price.root_.tolist())
+    kinds = {}
+    for name, code in encoder.codes.items():
+        level = name.count("/")
+        mean, n = model.nodes_[level][float(code)]
+        kinds[name] = Node((mean + model.intercept_).tolist(), n.tolist(), price.nodes_[level][float(code)][0].tolist())
+    weights = model.coef_ * encoder.idf if len(encoder.columns) else model.coef_
+    loud = np.abs(weights).max(axis=0) if weights.size else np.zeros(0)
+    kept = set(np.argsort(-loud, kind="stable")[:MOST_WORDS].tolist())
+    words_ = {bucket: weights[:, k].tolist() for bucket, k in encoder.columns.items() if k in kept and loud[k] > 0}
+    return Router(tuple(arms), root, kinds, words_, slope.tolist(), offset.tolist(), spread.tolist(), settings.shrinkage)
+
+
+def _tried(examples: Iterable[Example], arms: Sequence[str]) -> list[int]:
+    return [sum(arm in one.rewards for one in examples) for arm in arms]
