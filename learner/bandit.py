@@ -1,0 +1,211 @@
+"""Which of a few variants to try next: discounted Thompson sampling, or the seeds' epsilon-greedy. Pure, standard library only.
+
+An arm is known by fractional counts: `wins`, the sum of its rewards, and `trials`, how many there were, both fading by `gamma` with
+every later trial of any arm (Garivier and Moulines 2011), so that what was true long ago does not decide today. A choice that has no
+reward yet counts for nothing. A policy answers with the *probability* of every arm, and the choice is drawn from these: so the
+propensity that is logged is exact, whatever the policy.
+
+>>> arms = replay([("a", 1.0), ("b", 0.0), ("a", 1.0)], ["a", "b"], gamma=1.0)
+>>> arms["a"]
+Arm(wins=2.0, trials=2.0)
+>>> shares = Thompson().shares(arms)
+>>> shares["a"] > 0.7 and round(sum(shares.values()), 9) == 1.0
+True
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final, NamedTuple, Protocol
+
+GAMMA: Final = 0.99
+FLOOR: Final = 0.05
+"""Least probability of an arm, before the best arm is known: what it takes to notice that the world has changed."""
+_POINTS: Final = 160
+
+
+class Arm(NamedTuple):
+    """Fading counts. wins: sum of rewards, 0..trials; trials: at least 0."""
+
+    wins: float = 0.0
+    trials: float = 0.0
+
+    @property
+    def mean(self) -> float | None:
+        return self.wins / self.trials if self.trials else None
+
+
+class Policy(Protocol):
+    """Whatever can say how likely each arm should be."""
+
+    def shares(self, arms: Mapping[str, Arm]) -> dict[str, float]: ...
+
+
+def replay(rewards: Iterable[tuple[str, float]], arms: Sequence[str], *, gamma: float = GAMMA) -> dict[str, Arm]:
+    """The arms' counts after these (arm, reward), oldest first; an arm that is no longer asked about only lets time pass. Rewards
+    lie in 0..1; ValueError otherwise."""
+    counts = {arm: [0.0, 0.0] for arm in arms}
+    scale = 1.0  # counts are kept times `scale`, which grows instead of every count fading: one pass, whatever the number of arms
+    for arm, reward in rewards:
+        if not 0.0 <= reward <= 1.0:
+            raise ValueError(f"reward: 0..1, not {reward}")
+        scale /= gamma
+        if scale > 1e100:
+            for count in counts.values():
+                count[0], count[1] = count[0] / scale, count[1] / scale
+            scale = 1.0
+        if arm in counts:
+            counts[arm][0] += reward * scale
+            counts[arm][1] += scale
+    return {arm: Arm(wins / scale, trials / scale) for arm, (wins, trials) in counts.items()}
+
+
+@dataclass(frozen=True)
+class Thompson:
+    """The probability that each arm is the best, given Beta(1 + wins, 1 + trials - wins) for its mean reward, and at least `floor` for
+    every arm. By quadrature, not by drawing: the same counts give the same probabilities."""
+
+    floor: float = FLOOR
+
+    def shares(self, arms: Mapping[str, Arm]) -> dict[str, float]:
+        """Sum to 1; empty for no arms."""
+        return _floored(_best(arms), self.floor)
+
+
+@dataclass(frozen=True)
+class EpsilonGreedy:
+    """The seeds' policy: the best win rate with probability 1 - epsilon, any arm with epsilon. An arm never tried counts as the best
+    until it was; ties share."""
+
+    epsilon: float = 0.1
+
+    def shares(self, arms: Mapping[str, Arm]) -> dict[str, float]:
+        """Sum to 1; empty for no arms."""
+        rates = {name: math.inf if arm.mean is None else arm.mean for name, arm in arms.items()}
+        best = [name for name, rate in rates.items() if rate == max(rates.values())]
+        return {name: self.epsilon / len(arms) + (1 - self.epsilon) * (name in best) / len(best) for name in arms}
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One arm, always: when the best is known, or a person has said so."""
+
+    arm: str
+
+    def shares(self, arms: Mapping[str, Arm]) -> dict[str, float]:
+        return {name: float(name == self.arm) for name in arms}
+
+
+def draw(shares: Mapping[str, float], random: Random) -> tuple[str, float]:
+    """(arm, its propensity). ValueError for no arms.
+
+    >>> draw({"a": 1.0}, Random(0))
+    ('a', 1.0)
+    """
+    if not shares:
+        raise ValueError("no arm to choose from")
+    point, so_far = random.random() * math.fsum(shares.values()), 0.0
+    able = [(arm, share) for arm, share in shares.items() if share > 0]
+    for arm, share in able:
+        so_far += share
+        if point < so_far:
+            return arm, share
+    return able[-1]
+
+
+def relative(reward: float, baseline: float) -> float:
+    """A reward against what tasks of its kind usually earn, back in 0..1: 0.5 is as usual. Else an arm that happened to get the easy
+    tasks would win.
+
+    >>> relative(0.9, 0.9), relative(0.9, 0.3)
+    (0.5, 0.8)
+    """
+    return min(1.0, max(0.0, 0.5 + (reward - baseline) / 2))
+
+
+class Best(NamedTuple):
+    """The arm that is best, except with probability `error` at most over the whole of the experiment."""
+
+    arm: str
+    error: float
+
+
+def best_arm(arms: Mapping[str, Arm], *, error: float = 0.05) -> Best | None:
+    """The best arm, once its lower bound is above every other's upper bound; None before. The counts must not fade (gamma 1).
+
+    Bounds by the Bernoulli Kullback-Leibler divergence, which hold for any reward in 0..1 and for every number of looks at once:
+    n kl(mean, bound) <= ln(405.5 K t^1.1 / error), t being the trials of all arms (kl-LUCB, Kaufmann and Kalyanakrishnan 2013, with the
+    constants of its section 5). Assumes that an arm's rewards come from one unchanging source.
+
+    >>> best_arm({"a": Arm(270, 300), "b": Arm(90, 300)})
+    Best(arm='a', error=0.05)
+    >>> best_arm({"a": Arm(27, 30), "b": Arm(20, 30)}) is None
+    True
+    """
+    if len(arms) < 2 or any(arm.trials < 1 for arm in arms.values()):
+        return None
+    rate = math.log(405.5 * len(arms) * sum(arm.trials for arm in arms.values()) ** 1.1 / error)
+    reach = {name: rate / arm.trials for name, arm in arms.items()}
+    first = max(arms, key=lambda name: arms[name].wins / arms[name].trials)
+    low = _bound(arms[first].wins / arms[first].trials, reach[first], up=False)
+    others = (_bound(arm.wins / arm.trials, reach[name], up=True) for name, arm in arms.items() if name != first)
+    return Best(first, error) if low > max(others) else None
+
+
+def _bound(mean: float, reach: float, *, up: bool) -> float:
+    """The farthest q on that side with kl(mean, q) <= reach."""
+    near, far = mean, 1.0 if up else 0.0
+    for _ in range(40):
+        middle = (near + far) / 2
+        near, far = (middle, far) if _divergence(mean, middle) <= reach else (near, middle)
+    return near
+
+
+def _divergence(p: float, q: float) -> float:
+    q = min(max(q, 1e-12), 1 - 1e-12)
+    return (p * math.log(p / q) if p > 0 else 0.0) + ((1 - p) * math.log((1 - p) / (1 - q)) if p < 1 else 0.0)
+
+
+def _floored(shares: dict[str, float], floor: float) -> dict[str, float]:
+    if not shares:
+        return {}
+    floor = min(floor, 1 / len(shares))
+    return {name: floor + (1 - floor * len(shares)) * share for name, share in shares.items()}
+
+
+def _best(arms: Mapping[str, Arm]) -> dict[str, float]:
+    """P(arm is best): the integral of its density times the others' distribution functions, on a grid over where any mass is."""
+    if len(arms) < 2:
+        return dict.fromkeys(arms, 1.0)
+    betas = {name: (1 + arm.wins, 1 + max(0.0, arm.trials - arm.wins)) for name, arm in arms.items()}
+    spans = [_span(a, b) for a, b in betas.values()]
+    low, high = min(one for one, _ in spans), max(two for _, two in spans)
+    width = (high - low) / _POINTS
+    grid = [low + (k + 0.5) * width for k in range(_POINTS)]
+    mass: dict[str, list[float]] = {}
+    below: dict[str, list[float]] = {}
+    for name, (a, b) in betas.items():
+        logs = [(a - 1) * math.log(x) + (b - 1) * math.log1p(-x) for x in grid]
+        top = max(logs)
+        parts = [math.exp(value - top) for value in logs]
+        total = math.fsum(parts)
+        mass[name] = [part / total for part in parts]
+        so_far, found = 0.0, []
+        for part in mass[name]:
+            found.append(so_far + part / 2)
+            so_far += part
+        below[name] = found
+    found_ = {}
+    for name in arms:
+        others = [values for other, values in below.items() if other != name]
+        found_[name] = math.fsum(part * math.prod(values[k] for values in others) for k, part in enumerate(mass[name]))
+    total = math.fsum(found_.values())
+    return {name: value / total for name, value in found_.items()}
+
+
+def _span(a: float, b: float) -> tuple[float, float]:
+    mean, sd = a / (a + b), math.sqrt(a * b / ((a + b) ** 2 * (a + b + 1)))
+    return max(1e-9, mean - 7 * sd), min(1 - 1e-9, mean + 7 * sd)
