@@ -1,0 +1,303 @@
+"""What there is to choose among: prompts and models, from `.agent/prompt_variants.json` and `.agent/model_variants.json`.
+
+Both are JSON lists, as in the seeds. `wins` and `trials` in them are a cache that people like to see; decisions never read it, they
+replay the records. The limits stand in the schema beside this module. A file that is wrong is an error that names the file, the entry
+and what is allowed; it is never half used.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from git_hone.learner.errors import ConfigError
+
+PROMPTS: Final = "prompt_variants.json"
+MODELS: Final = "model_variants.json"
+MAX_BYTES: Final = 4 << 20
+Provider = Literal["ollama", "openai-compatible", "anthropic"]
+ENDPOINTS: Final[dict[Provider, str]] = {
+    "ollama": "http://127.0.0.1:11434",
+    "openai-compatible": "http://127.0.0.1:8080/v1",
+    "anthropic": "https://api.anthropic.com",
+}
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1", "")
+FIELDS: Final = ("task", "files", "context", "examples")
+
+TEMPLATES: Final[dict[str, str]] = {
+    "default": """\
+{task}
+
+Work in this repository. Files that matter:
+{files}
+
+{context}
+{examples}
+Change as little as the task needs, follow the style around you, and make the tests pass.
+""",
+    "detailed": """\
+You are working in an existing repository. Task:
+
+{task}
+
+Before you write:
+1. Read these files, and whatever they call:
+{files}
+2. Find how the repository already does something like it, and do it that way.
+3. Say in two or three sentences what you will change, and what could break.
+
+{context}
+{examples}
+Then make the change. Add or adapt a test that fails without it. Run the checks of the repository (build, lint, types, tests) and
+mend what they find. Leave nothing half done, no suppressed warning and no skipped test.
+""",
+    "concise": """\
+{task}
+Files: {files}
+{context}{examples}Smallest change that works, tests green. No commentary.
+""",
+}
+"""The templates that are shipped, by the id of their variant."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A way to put a task to a model. `template` has {task}, {files}, {context} and {examples}; anything else in braces stays."""
+
+    id: str
+    template: str
+    name: str = ""
+    wins: float = 0.0
+    trials: float = 0.0
+
+    def render(self, task: str, files: Iterable[str] = (), context: str = "", examples: str = "") -> str:
+        """The prompt. Empty parts leave no gap of more than one empty line.
+
+        >>> Prompt("p", "{task} {other}\\n\\n{context}\\n\\nend").render("Do {files}")
+        'Do {files} {other}\\n\\nend'
+        """
+        parts = dict(zip(FIELDS, (task, "\n".join(f"- {file}" for file in files), context, examples), strict=True))
+        text = re.sub(r"\{(task|files|context|examples)\}", lambda field: parts[field[1]], self.template)
+        return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that can be asked. Prices in USD per million tokens; context_length in tokens, None when not known."""
+
+    id: str
+    provider: Provider
+    endpoint: str
+    model: str
+    name: str = ""
+    api_key_env: str | None = None
+    input_per_1m_usd: float = 0.0
+    output_per_1m_usd: float = 0.0
+    context_length: int | None = None
+    local: bool = False
+    wins: float = 0.0
+    trials: float = 0.0
+
+    def cost(self, tokens_in: float, tokens_out: float) -> float:
+        """USD for so many tokens.
+
+        >>> Model("m", "anthropic", "https://x", "m", input_per_1m_usd=3, output_per_1m_usd=15).cost(1000, 100)
+        0.0045
+        """
+        return (tokens_in * self.input_per_1m_usd + tokens_out * self.output_per_1m_usd) / 1e6
+
+    @property
+    def per_1k_usd(self) -> float:
+        """The dearer of its prices, per 1,000 tokens: what a price limit is held against."""
+        return max(self.input_per_1m_usd, self.output_per_1m_usd) / 1000
+
+
+def default_prompts() -> list[Prompt]:
+    """The three that are shipped."""
+    return [Prompt(id_, template, id_.capitalize()) for id_, template in TEMPLATES.items()]
+
+
+def default_models() -> list[Model]:
+    """One local model, at no price: nothing leaves the machine until somebody says so."""
+    return [_model({"id": "qwen2.5-coder:7b", "name": "Qwen 2.5 Coder 7B (local)", "cost_per_1k": 0, "context_length": 32768})]
+
+
+def load_prompts(folder: Path) -> list[Prompt]:
+    """The prompt variants of an `.agent` folder; the shipped ones where there is no file. Raises ConfigError."""
+    rows = _read(folder / PROMPTS, "prompt")
+    if rows is None:
+        return default_prompts()
+    return [
+        Prompt(
+            row["id"],
+            TEMPLATES.get(row["template"], row["template"]),
+            row.get("name", ""),
+            row.get("wins", 0.0),
+            row.get("trials", 0.0),
+        )
+        for row in rows
+    ]
+
+
+def load_models(folder: Path) -> list[Model]:
+    """The model variants of an `.agent` folder; the local default where there is no file. Raises ConfigError."""
+    rows = _read(folder / MODELS, "model")
+    return default_models() if rows is None else [_model(row) for row in rows]
+
+
+def _model(row: Mapping[str, Any]) -> Model:
+    per_1m = 1000.0 * row.get("cost_per_1k", 0.0)
+    prices = [float(row.get(f"{way}_per_1m_usd", per_1m)) for way in ("input", "output")]
+    provider: Provider = row.get("provider") or ("openai-compatible" if any(prices) else "ollama")
+    endpoint = row.get("endpoint") or ENDPOINTS[provider]
+    return Model(
+        id=row["id"], provider=provider, endpoint=endpoint.rstrip("/"), model=row.get("model", row["id"]), name=row.get("name", ""),
+        api_key_env=row.get("api_key_env"), input_per_1m_usd=prices[0], output_per_1m_usd=prices[1],
+        context_length=int(row["context_length"]) if "context_length" in row else None, local=row.get("local", is_loopback(endpoint)),
+        wins=row.get("wins", 0.0), trials=row.get("trials", 0.0),
+    )  # fmt: skip
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Does this address lead to this machine?
+
+    >>> is_loopback("http://localhost:11434"), is_loopback("https://api.example.com/v1"), is_loopback("http://[::1]:80")
+    (True, False, True)
+    """
+    return (urlsplit(endpoint).hostname or "") in _LOOPBACK
+
+
+def save(folder: Path, variants: Sequence[Prompt] | Sequence[Model]) -> Path:
+    """Write a whole list, in one step; returns the file. Keys stand in a fixed order and defaults are left out, so that a diff shows
+    what changed. Raises ConfigError for a list that could not be read back."""
+    path = folder / (PROMPTS if all(isinstance(one, Prompt) for one in variants) else MODELS)
+    rows = [_row(one) for one in variants]
+    findings = _findings(path, rows, "prompt" if path.name == PROMPTS else "model")
+    if findings:
+        raise ConfigError("\n".join(findings), tip="nothing was written")
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".tmp-{path.name}")
+    part.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    part.replace(path)
+    return path
+
+
+def _row(one: Prompt | Model) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": one.id}
+    if one.name:
+        row["name"] = one.name
+    if isinstance(one, Prompt):
+        row["template"] = one.id if TEMPLATES.get(one.id) == one.template else one.template
+    else:
+        row |= {"provider": one.provider, "endpoint": one.endpoint}
+        row |= {"model": one.model} if one.model != one.id else {}
+        row |= {"api_key_env": one.api_key_env} if one.api_key_env else {}
+        row |= {"input_per_1m_usd": one.input_per_1m_usd, "output_per_1m_usd": one.output_per_1m_usd}
+        row |= {"context_length": one.context_length} if one.context_length else {}
+        row |= {"local": one.local} if one.local != is_loopback(one.endpoint) else {}
+    return row | {"wins": round(one.wins, 6), "trials": round(one.trials, 6)}
+
+
+Variant = TypeVar("Variant", Prompt, Model)
+
+
+def find(variants: Iterable[Variant], id_: str, file: str) -> Variant:
+    """The variant of this id. Raises ConfigError with the nearest known id."""
+    known = {one.id: one for one in variants}
+    if id_ in known:
+        return known[id_]
+    near = get_close_matches(id_, known, 1)
+    raise ConfigError(
+        f".agent/{file}: there is no {id_!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+        tip=f"known: {', '.join(known) or 'none'}; `git hone variants add` adds one",
+    )
+
+
+@lru_cache(maxsize=1)
+def schema() -> dict[str, Any]:
+    """The published JSON Schema of both files' entries; do not change it."""
+    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("variants.schema.json").read_text("utf-8"))
+    return loaded
+
+
+def _read(path: Path, kind: str) -> list[dict[str, Any]] | None:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
+    try:
+        rows = json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not JSON: {error}", tip="mend it, or delete it to have the defaults back") from None
+    findings = _findings(path, rows, kind)
+    if findings:
+        raise ConfigError("\n".join(findings), tip="what an entry may hold: docs/reference/variants.md")
+    return list(rows)
+
+
+def _findings(path: Path, rows: Any, kind: str) -> list[str]:
+    """What is wrong, a line each. The rules of the schema are few, so they are applied here: importing jsonschema costs more than a
+    whole decision may. A test holds the two against each other."""
+    if not isinstance(rows, list) or not rows:
+        return [f"{path}: a list of {kind}s with at least one entry is wanted"]
+    found: list[str] = []
+    seen: dict[str, int] = {}
+    allowed = schema()["$defs"][kind]
+    for k, row in enumerate(rows):
+        where = f"{path}: entry {k + 1}"
+        if not isinstance(row, dict):
+            found.append(f"{where}: an object is wanted")
+            continue
+        where += f" ({row['id']})" if isinstance(row.get("id"), str) else ""
+        found += [f"{where}: {name} is missing" for name in allowed["required"] if name not in row]
+        for name, value in row.items():
+            rule = allowed["properties"].get(name)
+            if rule is None:
+                near = get_close_matches(name, allowed["properties"], 1)
+                found.append(f"{where}: unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            elif says := _breaks(value, rule):
+                found.append(f"{where}: {name}: {says}, not {json.dumps(value)[:80]}")
+        if isinstance(row.get("id"), str) and row["id"] in seen:
+            found.append(f"{where}: the id is already that of entry {seen[row['id']] + 1}")
+        seen.setdefault(str(row.get("id")), k)
+    return found
+
+
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "string": (str,), "number": (int, float), "integer": (int,), "boolean": (bool,), "object": (dict,),
+}  # fmt: skip
+
+
+def _breaks(value: Any, rule: Mapping[str, Any]) -> str | None:
+    """What the rule wants, when `value` is not that."""
+    if "$ref" in rule:
+        rule = schema()["$defs"][rule["$ref"].rsplit("/", 1)[1]] | {key: rule[key] for key in rule if key != "$ref"}
+    if "enum" in rule:
+        return None if value in rule["enum"] else f"one of {', '.join(rule['enum'])}"
+    kind = rule["type"]
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
+        value = int(value)  # 5.0 is an integer in JSON Schema
+    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean") or value != value:
+        return f"a {kind}"
+    if isinstance(value, str):
+        if not rule.get("minLength", 0) <= len(value) <= rule.get("maxLength", len(value)):
+            return f"{rule.get('minLength', 0)} to {rule.get('maxLength', 'any number of')} characters"
+        if "pattern" in rule and not re.search(rule["pattern"], value):
+            return f"text like {rule['pattern']}"
+    elif not isinstance(value, bool):
+        if value < rule.get("minimum", value):
+            return f"at least {rule['minimum']}"
+        if value > rule.get("maximum", value):
+            return f"at most {rule['maximum']}"
+    return None
