@@ -175,6 +175,7 @@ DECISIONS: Final = Table(
         "step": "int",  # which attempt of the plan this is, from 0; null for a whole plan
         "context": "json",  # context items and whether each was included: [{"id", "included", "propensity"}]
         "reasons": "json",  # [str], for people
+        "result": "json",  # of an attempt: {"ended": passed|stopped|failed|timeout|unreachable, "gates": {kind: passed}}; null until then
     },
 )
 

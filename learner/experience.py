@@ -1,0 +1,138 @@
+"""What was tried here and what came of it: the join of runs, changes and decisions from which everything is learned.
+
+One `Tried` is one run: what it was asked, which model and prompt did it, with what propensity they were chosen, and the reward of the
+live changes that hold its lines (their mean). An attempt whose gates stopped it left no change; its reward is 0. A run whose change has no
+reward yet, or that nothing is known of, has none: it is missing, not 0. Records of forks and imports are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from git_hone.learner.router.features import Task, task
+from git_hone.learner.variants import Model
+
+if TYPE_CHECKING:
+    from git_hone.learner.store import Store
+
+STOPPED: Final = ("stopped", "failed")
+"""Ends of an attempt that are the model's own fault. A time-out or an endpoint that cannot be reached is nobody's bad code."""
+
+_SQL: Final = """
+WITH rewards AS (
+    SELECT run_id, avg(reward) AS reward, any_value(files) AS files, min(change_id) AS change_id
+    FROM (SELECT unnest(run_ids) AS run_id, reward, files, change_id FROM changes
+          WHERE state = 'live' AND coalesce(trust, 'own') = 'own')
+    GROUP BY run_id
+)
+SELECT r.run_id, r.started_at, r.model, coalesce(r.prompt_variant, json_extract_string(d.plan, '$.prompt')) AS prompt, r.task,
+       r.task_kind, r.difficulty, r.role, r.tokens_in, r.tokens_out, r.cost_usd, r.duration_ms, r.edits,
+       w.reward, w.files, w.change_id,
+       d.decision_id, d.kind, d.policy, d.chosen, d.propensity, d.propensities, d.step, d.result
+FROM runs r
+LEFT JOIN rewards w USING (run_id)
+LEFT JOIN decisions d USING (decision_id)
+WHERE r.evidence IN ('hook', 'api', 'capture') AND ($since IS NULL OR r.started_at >= $since)
+ORDER BY r.started_at, r.run_id
+"""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One run. reward: 0..1, None while it is not known. cost_usd: None when neither a price nor tokens are known. `chosen`,
+    `propensity` and `propensities` come from the decision behind it, None and {} without one. gates: kind -> whether it let the
+    attempt through."""
+
+    run_id: str
+    at: datetime
+    model: str | None
+    prompt: str | None
+    task: Task
+    kind: str | None
+    reward: float | None
+    cost_usd: float | None
+    files: tuple[str, ...]
+    change_id: str | None = None
+    decision_id: str | None = None
+    decided: str | None = None
+    policy: str | None = None
+    chosen: str | None = None
+    propensity: float | None = None
+    propensities: Mapping[str, float] | None = None
+    step: int | None = None
+    ended: str | None = None
+    gates: Mapping[str, bool] | None = None
+    tokens: tuple[int, int] | None = None
+
+
+def tried(store: Store, models: Iterable[Model] = (), since: datetime | None = None) -> list[Tried]:
+    """Every run of this repository's own record, oldest first. `models` give the prices where the agent did not say what it cost."""
+    prices = {name: one for one in models for name in (one.id, one.model)}
+    with store.connect() as engine:
+        engine.execute(_SQL, {"since": since})
+        names = [column[0] for column in engine.description or ()]
+        return [_tried(dict(zip(names, row, strict=True)), prices) for row in engine.fetchall()]
+
+
+def _tried(row: Mapping[str, Any], prices: Mapping[str, Model]) -> Tried:
+    files = _files(row["files"], row["edits"])
+    result = _json(row["result"]) or {}
+    ended = result.get("ended")
+    reward = row["reward"]
+    if reward is None and ended in STOPPED:
+        reward = 0.0
+    tokens = None if row["tokens_in"] is None or row["tokens_out"] is None else (row["tokens_in"], row["tokens_out"])
+    cost, model = row["cost_usd"], prices.get(row["model"] or "")
+    if cost is None and tokens and model:
+        cost = model.cost(*tokens)
+    return Tried(
+        run_id=row["run_id"], at=row["started_at"], model=row["model"], prompt=row["prompt"],
+        task=task(row["task"] or "", kind=row["task_kind"], difficulty=row["difficulty"], files=files), kind=row["task_kind"],
+        reward=reward, cost_usd=cost, files=files, change_id=row["change_id"], decision_id=row["decision_id"], decided=row["kind"],
+        policy=row["policy"], chosen=row["chosen"], propensity=row["propensity"], propensities=_json(row["propensities"]),
+        step=row["step"], ended=ended, gates=result.get("gates"), tokens=tokens,
+    )  # fmt: skip
+
+
+def _files(of_change: str | None, edits: str | None) -> tuple[str, ...]:
+    rows = _json(of_change) or _json(edits) or []
+    return tuple(sorted({str(row["path"]) for row in rows if isinstance(row, dict) and row.get("path")}))
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def group_of(one: Tried) -> str:
+    """Runs of one group are never split between learning and judging: those that touch the same folder in the same week.
+
+    >>> from datetime import timezone
+    >>> at = datetime(2026, 3, 5, tzinfo=timezone.utc)
+    >>> group_of(Tried("r", at, None, None, Task(()), None, None, None, ("src/a.py", "src/b.py")))
+    'src 2026-10'
+    """
+    year, week, _ = one.at.isocalendar()
+    folders = sorted({str(PurePosixPath(file).parent) for file in one.files})
+    return f"{folders[0] if folders else '-'} {year}-{week:02}"
+
+
+def usual_reward(rows: Iterable[Tried], prior_rows: float = 10.0) -> Callable[[str | None], float]:
+    """What tasks of a kind usually earn here: the mean reward of the kind, drawn towards the mean of all as by `prior_rows`; 0.5 when
+    nothing is known. For `bandit.relative`."""
+    known = [(one.kind, one.reward) for one in rows if one.reward is not None]
+    overall = sum(reward for _, reward in known) / len(known) if known else 0.5
+    sums: dict[str | None, tuple[float, int]] = {}
+    for kind, reward in known:
+        total, n = sums.get(kind, (0.0, 0))
+        sums[kind] = total + reward, n + 1
+
+    def usual(kind: str | None) -> float:
+        total, n = sums.get(kind, (0.0, 0))
+        return (total + prior_rows * overall) / (n + prior_rows)
+
+    return usual
