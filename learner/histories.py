@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from git_hone.learner.evidence import ROW_COLUMNS, Evidence
 from git_hone.learner.fates import Fate, fate, kept, last_look
+from git_hone.learner.fitted import Example
 from git_hone.learner.stats import GROUPS, IS_AI, By, open_views
 from git_hone.learner.store import query
 from git_hone.learner.survival import Curve, curve
@@ -80,6 +82,32 @@ def read(store: Store, since: datetime | None = None) -> Histories:
             one.outcomes.append({"kind": kind, "at": at / 1e6, "value": value, "detail": detail})
     looked = [{"kind": kind, "at": at / 1e6} for _, kind, at, _, _ in outcomes if kind == "survived"]
     return Histories(list(known.values()), last_look(looked))
+
+
+def examples(store: Store, since: datetime | None = None) -> tuple[list[Example], int]:
+    """One example for each matured change, and how many have not matured."""
+    labels = read(store, since).labels()
+    known = [(one, label) for one, label in labels if label is not None]
+    signals = _signals(store, {tree for one, _ in known for tree in (one.row["tree"], one.row["parent_tree"]) if tree})
+    made = []
+    for one, label in known:
+        of_tree, of_parent = signals.get(one.row["tree"], []), signals.get(one.row["parent_tree"], [])
+        made.append(Example.of(one.start, label, Evidence.of(one.row, of_tree, of_parent)))
+    return made, len(labels) - len(known)
+
+
+def _signals(store: Store, trees: set[str]) -> dict[str | None, list[dict[str, Any]]]:
+    """The newest measurements of these trees."""
+    names = ("tree", "kind", "tool", *ROW_COLUMNS, "details", "record_id")
+    chosen = ", ".join(f'"{name}"' for name in names)
+    sql = f"""
+    SELECT {chosen}, epoch_us(recorded_at) / 1e6 FROM signals SEMI JOIN (SELECT unnest($trees::VARCHAR[]) AS tree) USING (tree)
+    """  # noqa: S608 - our names
+    found: dict[str | None, list[dict[str, Any]]] = {}
+    with store.connect() as engine:
+        for row in engine.execute(sql, {"trees": sorted(trees)}).fetchall():
+            found.setdefault(row[0], []).append(dict(zip((*names, "recorded_at"), row, strict=True)))
+    return found
 
 
 def survival(store: Store, by: By = "agent", since: datetime | None = None) -> list[Curve]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from git_hone.learner.evidence import FINDINGS, Evidence, Measured, Outcome, count
+from git_hone.learner.model import ABSOLUTE_SHARE, FROM, Model, features
 
 Mode = Literal["hone", "seed"]
 
@@ -43,8 +44,6 @@ PRIOR: Final[dict[str, Prior]] = {
 }
 """The written prior of hone mode. The weights of the known terms are divided by their sum."""
 
-ABSOLUTE_SHARE: Final = 0.5
-"""Weight of a term against the parent is cut to this share when the parent was not measured: old findings blame nobody."""
 MIN_LINES: Final = 20
 """Findings are counted per 100 changed lines, but a change counts for at least this many: one finding in a one-line change
 is one finding, not a hundred per hundred lines."""
@@ -80,9 +79,12 @@ class Reward:
         return {"value": self.value, "mode": self.mode, "veto": self.veto, "terms": terms}
 
 
-def reward(evidence: Evidence, mode: str = "hone", weights: Mapping[str, float] = SEED_WEIGHTS) -> Reward:
-    """The reward in the configured mode; `weights` are the configuration's `rewardWeights`, for seed mode only."""
-    return hone_reward(evidence) if mode == "hone" else _seed_of(evidence, weights)
+def reward(
+    evidence: Evidence, mode: str = "hone", weights: Mapping[str, float] = SEED_WEIGHTS, model: Model | None = None
+) -> Reward:
+    """The reward in the configured mode; `weights` are the configuration's `rewardWeights`, for seed mode only, `model` is the
+    one in use, for hone mode only."""
+    return hone_reward(evidence, model) if mode == "hone" else seed_reward_of(evidence, weights)
 
 
 def seed_reward(
@@ -125,9 +127,12 @@ def seed_reward(
     return Reward(_mean(terms.values()), "seed", terms)
 
 
-def hone_reward(evidence: Evidence) -> Reward:
+def hone_reward(evidence: Evidence, model: Model | None = None) -> Reward:
     """0.0 with the veto's name, else the weighted mean of the known terms, else None. The order of signals and outcomes
     does not matter.
+
+    With a `model`, its probability is one more term, "fitted": it takes over the weights of the terms that it looks at
+    (`model.FROM`), which are kept beside it with weight 0 and their `prior_weight`. A veto is a veto with a model as without.
 
     >>> from git_hone.learner.evidence import Lines
     >>> clean = Measured("lint", "ruff", passed=True, errors=0)
@@ -139,10 +144,22 @@ def hone_reward(evidence: Evidence) -> Reward:
     """
     known = Evidence(evidence.lines, _known(evidence.signals), _known(evidence.parent), evidence.outcomes, evidence.tampered)
     terms = {name: term(known, PRIOR[name].weight) for name, term in TERMS.items()}
+    if model is not None:
+        terms = _with_fitted(terms, known.lines.changed, model)
     veto = next((name for name in VETOES if _vetoed(name, known)), None)
     values = [term for term in terms.values() if term is not None]
     value = 0.0 if veto else _mean(values) if values else None
     return Reward(value, "hone", terms, veto)
+
+
+def _with_fitted(terms: Mapping[str, Term | None], lines: int, model: Model) -> dict[str, Term | None]:
+    of = features(terms, lines)
+    if of is None:
+        return {**terms, "fitted": None}
+    looked_at = {name: term for name, term in terms.items() if name in FROM and term is not None}
+    kept = {name: Term(it.value, 0.0, {**it.detail, "prior_weight": it.weight}) for name, it in looked_at.items()}
+    detail = {"model": model.version, "log_odds": model.parts(of)}
+    return {**terms, **kept, "fitted": Term(model.probability(of), math.fsum(it.weight for it in looked_at.values()), detail)}
 
 
 def _vetoed(name: str, evidence: Evidence) -> bool:
@@ -301,7 +318,7 @@ def _mean(terms: Iterable[Term]) -> float:
     return min(1.0, max(0.0, round(math.fsum(term.value * term.weight for term in terms) / total, 12)))
 
 
-def _seed_of(evidence: Evidence, weights: Mapping[str, float]) -> Reward:
+def seed_reward_of(evidence: Evidence, weights: Mapping[str, float] = SEED_WEIGHTS) -> Reward:
     """The seed formula on evidence: None when no signal and no verdict is there, otherwise as written. What was measured
     and has no compile signal counts as compiled: most languages here have no such step."""
     signals = _known(evidence.signals)
