@@ -130,7 +130,7 @@ def _drain(place: Place, now: float) -> Drained:
             batch.touched |= {
                 row["change_id"] for row in state.changes("state = 'live'") if tree in (row["tree"], row["parent_tree"])
             }
-        rewards.settle(batch)
+        problem = rewards.settle(batch)
         batch.rows.runs = [
             records.run_row(run, config.hash) for run_id in sorted(taken.runs) if (run := state.get("runs", run_id))
         ]
@@ -142,7 +142,7 @@ def _drain(place: Place, now: float) -> Drained:
     _set_aside(place, unreadable)
     done.unreadable = len(unreadable)
     _acknowledge([event.file for event in events])
-    _report(place, done, now, config_error)
+    _report(place, done, now, config_error or problem)
     told = journal.entries(batch.rows)
     if done.unreadable:
         told.append({"event": "events_unreadable", "count": done.unreadable})

@@ -8,13 +8,17 @@ from typing import Any
 from git_hone.hooks import records
 from git_hone.hooks.batch import Batch
 from git_hone.hooks.state import State
+from git_hone.learner import reward_file
 from git_hone.learner.evidence import Evidence
 from git_hone.learner.reward import reward
 
 
-def settle(batch: Batch) -> None:
-    """Reward of every touched change, from its own signals, its parent's and its outcomes; then its row and its note."""
+def settle(batch: Batch) -> str | None:
+    """Reward of every touched change, from its own signals, its parent's and its outcomes; then its row and its note.
+
+    By the fitted reward where one is in use. Returns one line for a person when its file cannot be used."""
     state, rows, config = batch.state, batch.rows, batch.config
+    model, problem = reward_file.load(batch.place.agent / reward_file.NAME)[:2]
     for name in sorted(batch.touched):
         row = state.get("changes", name)
         if row is None:
@@ -22,7 +26,7 @@ def settle(batch: Batch) -> None:
         outcomes = [o for o in state.outcomes(name) if o["kind"] != "dropped" or row["state"] != "live"]
         signals, parent = state.signals(row["tree"]), state.signals(row["parent_tree"])
         evidence = Evidence.of(row, signals, parent, outcomes)
-        result = reward(evidence, config.reward_mode, config.reward_weights).as_json()
+        result = reward(evidence, config.reward_mode, config.reward_weights, model).as_json()
         latest = [o["recorded_at"] for o in outcomes] + [s["recorded_at"] for s in signals + parent]
         at = max([row["_at"], *latest])
         if row.get("_rewarded_at", 0.0) >= at:
@@ -34,6 +38,7 @@ def settle(batch: Batch) -> None:
         rows.changes.append(record)
         if row["state"] == "live":
             rows.notes.setdefault(row["commit"], []).extend(_note_events(state, row, record, outcomes))
+    return problem
 
 
 def all_notes(state: State, config_hash: str) -> dict[str, list[dict[str, Any]]]:

@@ -17,6 +17,7 @@ from git_hone.hooks.aging import age
 from git_hone.hooks.drain import Drained, drain, sync
 from git_hone.hooks.inbox import pending
 from git_hone.hooks.place import Place, find
+from git_hone.learner.errors import ConfigError
 
 GATHER_S = 0.05
 """How long to wait for the events that come with the first one."""
@@ -66,6 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         _tidy(place)
         sync(place)
         age(place, wait_s=60.0)
+        _learn(place)
     except Exception:  # the last line of defence of a background process: say it where `status` looks
         pid_file.unlink(missing_ok=True)
         log = hone / "worker.log"
@@ -81,6 +83,18 @@ def _tidy(place: Place) -> None:
     store = Store(place.data)
     if store.count_segments() >= COMPACT_EVERY:
         store.compact(COMPACT_EVERY)
+
+
+def _learn(place: Place) -> None:
+    """Once a day, what the outcomes that matured since say of the reward. With a broken configuration it waits."""
+    from git_hone.hooks.fitting import fit_when_due
+    from git_hone.learner import config
+
+    try:
+        given = config.load(place.agent / "learning-config.json", place.hone / "config-verdict.json")
+    except ConfigError:
+        return
+    fit_when_due(place, given, time.time())
 
 
 if __name__ == "__main__":

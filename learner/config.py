@@ -90,6 +90,11 @@ class Config:
         return {key: float(value) for key, value in self["rewardWeights"].items()}
 
     @property
+    def min_outcomes(self) -> int:
+        """Matured changes from which on the reward is learned from them."""
+        return int(self["reward.minOutcomes"])
+
+    @property
     def exclude_patterns(self) -> tuple[str, ...]:
         return tuple(self["privacy.exclude_patterns"])
 

@@ -93,7 +93,7 @@ CHANGES: Final = Table(
         "trust": "str",  # own | fork | import
         "reward": "float",  # 0..1, null until something is known
         "reward_mode": "str",  # hone | seed
-        "reward_terms": "json",  # {term: {value, weight, ...}}
+        "reward_terms": "json",  # {"veto": name or null, "terms": {term: {value, weight, ...}}}; "fitted" names its model
         "flags": "json",  # [{kind, path, line, detail, by}]: signs of tampering in its commit; [] none, null not judged
     },
     month="committed_at",

@@ -12,6 +12,7 @@ import click
 from git_hone.cli import table
 from git_hone.cli.fresh import fresh_place
 from git_hone.learner import histories, stats
+from git_hone.learner.errors import UsageError
 from git_hone.learner.fates import HORIZONS
 from git_hone.learner.store import Store
 from git_hone.learner.survival import Curve, Point
@@ -24,8 +25,12 @@ RIGHT = ("changes", "reward", "95 %", "kept", "runs/change", "reverted")
 @click.option("--last", "n", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Means over N runs.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Only from this day on (UTC).")
 @click.option("--survival", is_flag=True, help="How long changes stand instead: Kaplan-Meier, with 95 % intervals.")
+@click.option("--calibration", is_flag=True, help="How good the rewards are instead: predicted against what came true.")
+@click.option(
+    "--fit", is_flag=True, help="With --calibration: write the verdict to .agent/reward.json, which decides from now on."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(by: stats.By, n: int, since: datetime | None, survival: bool, as_json: bool) -> None:
+def command(by: stats.By, n: int, since: datetime | None, survival: bool, calibration: bool, fit: bool, as_json: bool) -> None:
     """What worked here: means over the last runs, and one line for each agent (or model, ...).
 
     Rewards lie in 0..1; a mean of fewer than five known ones is not shown. kept: lines still the agent's of the lines its
@@ -34,14 +39,24 @@ def command(by: stats.By, n: int, since: datetime | None, survival: bool, as_jso
     --survival: share of changes that still stand 1, 7, 14, 30 and 90 days after their first commit. A change falls when it is
     reverted, rejected or dropped, or when fewer than 80 % of its lines are alive.
 
+    --calibration: the reward as a forecast that a change is kept for 14 days, judged on the newer part of the record.
+
     \b
     Examples:
       git hone stats --by model
       git hone stats --survival
+      git hone stats --calibration
     """
+    if survival + (calibration or fit) > 1:
+        raise UsageError("--survival and --calibration answer two questions", tip="ask one at a time")
     start = since and since.replace(tzinfo=timezone.utc)
-    store = Store(fresh_place(aged=True).data)
-    if survival:
+    place = fresh_place(aged=True)
+    store = Store(place.data)
+    if calibration or fit:
+        from git_hone.cli.calibration import tell
+
+        tell(place, store, fit=fit, as_json=as_json)
+    elif survival:
         _survival(by, histories.survival(store, by, start), as_json)
     else:
         _means(by, *stats.both(store, by, n, start), as_json)

@@ -14,6 +14,7 @@ from git_hone.learner.errors import ConfigError, UsageError
 IGNORED: Final = """\
 # git-hone: local to this clone. Shared: the configuration, variants, tasks, the suite's manifest, the promotions.
 /data/
+/reward.json
 /quarantine/
 /sft/
 /lora/
@@ -24,7 +25,7 @@ IGNORED: Final = """\
 .*.tmp
 .tmp-*
 """
-LOCAL: Final = ("data", "quarantine", "sft", "lora")
+LOCAL: Final = ("data", "quarantine", "sft", "lora", "reward.json")
 CONFIG: Final = "learning-config.json"
 
 
@@ -82,11 +83,11 @@ def uninstall(place: Place, ledger: Ledger, purge: bool) -> list[str]:
 
 
 def _has_files(path: Path) -> bool:
-    return path.is_dir() and any(file.is_file() for file in path.rglob("*"))
+    return path.is_file() or (path.is_dir() and any(file.is_file() for file in path.rglob("*")))
 
 
 def _remove(path: Path) -> None:
-    if path.is_symlink():
+    if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir():
         shutil.rmtree(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from git_hone.learner.config import schema
+from git_hone.learner.model import COEFFICIENTS
 from git_hone.learner.reward import PRIOR, VETOES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -36,3 +37,9 @@ def test_every_term_and_veto_is_documented() -> None:
         assert reason in text
     for veto in VETOES:
         assert f"| `{veto}` |" in text
+
+
+def test_every_coefficient_is_documented_with_its_prior() -> None:
+    text = (DOCS / "explanation" / "reward.md").read_text()
+    for name, (mean, scale, reason) in COEFFICIENTS.items():
+        assert f"| `{name}` | {mean:+.2f} | {scale:.2f} | {reason} |" in text
