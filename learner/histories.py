@@ -5,6 +5,7 @@ Reads the store. A change that joined another one is left out: its lines live on
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -29,8 +30,9 @@ COLUMNS: Final = (
     "lines_human",
     "lines_unknown",
     "lines_written",
+    "flags",
 )
-KINDS: Final = ("survived", "reverted", "relanded", "rejected", "accepted", "dropped", "reworked")
+KINDS: Final = ("survived", "reverted", "relanded", "rejected", "accepted", "dropped", "reworked", "cleared")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def read(store: Store, since: datetime | None = None) -> Histories:
         rows = engine.execute(changes, {"since": query.micros_of(since)}).fetchall()
         outcomes = engine.execute(happened, {"kinds": list(KINDS)}).fetchall()
     known = {row[0]: History(dict(zip(COLUMNS, row, strict=False)), row[-1] / 1e6) for row in rows}
+    for made in known.values():
+        made.row["flags"] = _parsed(made.row["flags"])
     for change, kind, at, value, detail in outcomes:
         one = known.get(change)
         if one is not None and (kind != "dropped" or one.row["state"] == "dropped"):
@@ -92,8 +96,13 @@ def examples(store: Store, since: datetime | None = None) -> tuple[list[Example]
     made = []
     for one, label in known:
         of_tree, of_parent = signals.get(one.row["tree"], []), signals.get(one.row["parent_tree"], [])
-        made.append(Example.of(one.start, label, Evidence.of(one.row, of_tree, of_parent)))
+        cleared = [row for row in one.outcomes if row["kind"] == "cleared"]
+        made.append(Example.of(one.start, label, Evidence.of(one.row, of_tree, of_parent, cleared)))
     return made, len(labels) - len(known)
+
+
+def _parsed(flags: str | None) -> Any:
+    return None if flags is None else json.loads(flags)
 
 
 def _signals(store: Store, trees: set[str]) -> dict[str | None, list[dict[str, Any]]]:

@@ -17,6 +17,7 @@ from git_hone.hooks import fitting, worker
 from git_hone.hooks.drain import drain
 from git_hone.learner import histories, reward_file
 from git_hone.learner.config import DEFAULTS, Config
+from git_hone.learner.evidence import flag_key
 from git_hone.learner.store import Store
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -91,6 +92,18 @@ def test_examples_come_out_of_the_record(tmp_path: Path) -> None:
     store.append("changes", [{"record_id": "y", "recorded_at": START, "change_id": "Y", "committed_at": START + timedelta(days=175),
                               "state": "live", "agent": "codex", "lines_ai": 3, "lines_written": 3}])  # fmt: skip
     assert histories.examples(store)[1] == 1
+
+
+def test_tampering_is_a_veto_of_the_day_until_a_person_clears_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data")
+    lived(store, 3)
+    flag = {"kind": "test_skipped", "path": "a.py", "line": 1, "detail": "x", "by": "agent"}
+    rows = store.rows("changes")
+    store.append("changes", [row | {"record_id": f"{row['record_id']}f", "flags": [flag]} for row in rows[:2]])
+    assert [one.veto for one in histories.examples(store)[0]] == [True, True, False]
+    store.append("outcomes", [{"record_id": "k", "recorded_at": START, "change_id": "X0", "at": START, "kind": "cleared",
+                               "detail": {"flags": [flag_key(flag)]}}])  # fmt: skip
+    assert [one.veto for one in histories.examples(store)[0]] == [False, True, False]
 
 
 def test_rows_become_a_model_that_show_names(p: Any, capsys: pytest.CaptureFixture[str]) -> None:
