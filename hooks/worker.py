@@ -14,10 +14,9 @@ import traceback
 from pathlib import Path
 
 from git_hone.hooks.aging import age
-from git_hone.hooks.drain import Drained, drain, sync
+from git_hone.hooks.drain import Drained, config_of, drain, sync
 from git_hone.hooks.inbox import pending
 from git_hone.hooks.place import Place, find
-from git_hone.learner.errors import ConfigError
 
 GATHER_S = 0.05
 """How long to wait for the events that come with the first one."""
@@ -88,13 +87,10 @@ def _tidy(place: Place) -> None:
 def _learn(place: Place) -> None:
     """Once a day, what the outcomes that matured since say of the reward. With a broken configuration it waits."""
     from git_hone.hooks.fitting import fit_when_due
-    from git_hone.learner import config
 
-    try:
-        given = config.load(place.agent / "learning-config.json", place.hone / "config-verdict.json")
-    except ConfigError:
-        return
-    fit_when_due(place, given, time.time())
+    config, error = config_of(place)
+    if error is None:
+        fit_when_due(place, config, time.time())
 
 
 if __name__ == "__main__":
