@@ -1,7 +1,8 @@
 """What became of a change over time, from its rows of OUTCOMES: when it fell, how long it was watched, whether it was kept. Pure.
 
 Two questions are answered from the same rows. *Survival* (`Fate.fell`, `Fate.watched`) is for `git_hone.learner.survival`;
-*kept* (`kept`) is the label that the fitted reward learns. Both count from the change's first commit, in days.
+*kept* (`kept`) is the label that the fitted reward learns. Both count in days from the landing of the change
+on the default branch, as the looks do (`start_of`).
 
 What is known ends at the last look: the newest time at which any change of the store was looked at for lines alive. A change
 that was not looked at when it was due is censored there, so one whose bad end is known early counts no sooner than its fellows.
@@ -18,7 +19,7 @@ from typing import Any, Final
 Row = Mapping[str, Any]
 
 HORIZONS: Final = (1, 7, 14, 30, 90)
-"""Days after its first commit at which a change is looked at."""
+"""Days after its landing at which a change is looked at."""
 ALIVE: Final = 0.8
 """A change stands while at least this share of its AI lines is alive."""
 MATURE: Final = 14
@@ -38,10 +39,11 @@ class Fate:
 
 @dataclass(frozen=True)
 class Look:
-    """One row `survived`: `share` of lines alive at `day`, in 0..1."""
+    """One row `survived`: `share` of lines alive at `day`, in 0..1; `at`: seconds since 1970."""
 
     day: float
     share: float
+    at: float
 
 
 def last_look(outcomes: Iterable[Row]) -> float | None:
@@ -49,11 +51,20 @@ def last_look(outcomes: Iterable[Row]) -> float | None:
     return max((seconds(row["at"]) for row in outcomes if row["kind"] == "survived"), default=None)
 
 
+def start_of(committed: float, outcomes: Iterable[Row]) -> float:
+    """When a change landed, seconds since 1970: what its looks count from, else when it was merged, else `committed`, its first
+    commit: one that has not landed is not looked at."""
+    rows = list(outcomes)
+    looked = [look.at - look.day * DAY for look in looks_of(committed, rows)]
+    merged = [seconds(row["at"]) for row in rows if row["kind"] == "merged"]
+    return min(looked or merged, default=committed)
+
+
 def fate(start: float, outcomes: Sequence[Row], until: float) -> Fate:
     """When the change fell: the first of reverted and not landed again, rejected and not accepted since, dropped, and a look
     that found less than 80 % of its lines alive (the day of that look: when between two looks it sank is not known).
 
-    start: seconds since 1970 of its first commit. until: `last_look` of the whole store. Right-censored at `until`, at 90 days,
+    start: `start_of` it. until: `last_look` of the whole store. Right-censored at `until`, at 90 days,
     and at the first look that was due by then and is not there.
 
     >>> fate(0, [{"kind": "survived", "at": 7 * DAY, "value": 0.5, "detail": {"age_days": 7}}], 20 * DAY)
@@ -102,7 +113,8 @@ def looks_of(start: float, outcomes: Iterable[Row]) -> list[Look]:
             detail = detail_of(row)
             day = detail.get("age_days", detail.get("days"))
             known = isinstance(day, (int, float)) and not isinstance(day, bool) and day >= 0
-            looks.append(Look(float(day) if known else (seconds(row["at"]) - start) / DAY, value))
+            at = seconds(row["at"])
+            looks.append(Look(float(day) if known else (at - start) / DAY, value, at))
     return sorted(looks, key=lambda one: (one.day, one.share))
 
 

@@ -6,12 +6,12 @@ Reads the store. A change that joined another one is left out: its lines live on
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from git_hone.learner.evidence import ROW_COLUMNS, Evidence
-from git_hone.learner.fates import Fate, fate, kept, last_look
+from git_hone.learner.fates import Fate, fate, kept, last_look, start_of
 from git_hone.learner.fitted import Example
 from git_hone.learner.stats import GROUPS, IS_AI, By, open_views
 from git_hone.learner.store import query
@@ -32,17 +32,17 @@ COLUMNS: Final = (
     "lines_written",
     "flags",
 )
-KINDS: Final = ("survived", "reverted", "relanded", "rejected", "accepted", "dropped", "reworked", "cleared")
+KINDS: Final = ("merged", "survived", "reverted", "relanded", "rejected", "accepted", "dropped", "reworked", "cleared")
 
 
 @dataclass(frozen=True)
 class History:
-    """One change. `row`: its newest row, the columns `COLUMNS`. `start`: seconds since 1970 of its first commit. `outcomes`: rows
+    """One change. `row`: its newest row, the columns `COLUMNS`. `start`: when it landed, seconds since 1970 (`fates.start_of`). `outcomes`: rows
     of OUTCOMES with kind, at (seconds since 1970), value and detail, oldest first."""
 
     row: dict[str, Any]
     start: float
-    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,19 @@ def read(store: Store, since: datetime | None = None) -> Histories:
     with open_views(store) as engine:
         rows = engine.execute(changes, {"since": query.micros_of(since)}).fetchall()
         outcomes = engine.execute(happened, {"kinds": list(KINDS)}).fetchall()
-    known = {row[0]: History(dict(zip(COLUMNS, row, strict=False)), row[-1] / 1e6) for row in rows}
-    for made in known.values():
-        made.row["flags"] = _parsed(made.row["flags"])
+    known: dict[str, list[dict[str, Any]]] = {row[0]: [] for row in rows}
+    dropped = {row[0] for row in rows if row[COLUMNS.index("state")] == "dropped"}
     for change, kind, at, value, detail in outcomes:
-        one = known.get(change)
-        if one is not None and (kind != "dropped" or one.row["state"] == "dropped"):
-            one.outcomes.append({"kind": kind, "at": at / 1e6, "value": value, "detail": detail})
+        if change in known and (kind != "dropped" or change in dropped):
+            known[change].append({"kind": kind, "at": at / 1e6, "value": value, "detail": detail})
     looked = [{"kind": kind, "at": at / 1e6} for _, kind, at, _, _ in outcomes if kind == "survived"]
-    return Histories(list(known.values()), last_look(looked))
+    return Histories([_history(row, known[row[0]]) for row in rows], last_look(looked))
+
+
+def _history(row: tuple[Any, ...], outcomes: list[dict[str, Any]]) -> History:
+    columns = dict(zip(COLUMNS, row, strict=False))
+    columns["flags"] = None if columns["flags"] is None else json.loads(columns["flags"])
+    return History(columns, start_of(row[-1] / 1e6, outcomes), outcomes)
 
 
 def examples(store: Store, since: datetime | None = None) -> tuple[list[Example], int]:
@@ -99,10 +103,6 @@ def examples(store: Store, since: datetime | None = None) -> tuple[list[Example]
         cleared = [row for row in one.outcomes if row["kind"] == "cleared"]
         made.append(Example.of(one.start, label, Evidence.of(one.row, of_tree, of_parent, cleared)))
     return made, len(labels) - len(known)
-
-
-def _parsed(flags: str | None) -> Any:
-    return None if flags is None else json.loads(flags)
 
 
 def _signals(store: Store, trees: set[str]) -> dict[str | None, list[dict[str, Any]]]:

@@ -36,8 +36,8 @@ def command(by: stats.By, n: int, since: datetime | None, survival: bool, calibr
     Rewards lie in 0..1; a mean of fewer than five known ones is not shown. kept: lines still the agent's of the lines its
     runs wrote.
 
-    --survival: share of changes that still stand 1, 7, 14, 30 and 90 days after their first commit. A change falls when it is
-    reverted, rejected or dropped, or when fewer than 80 % of its lines are alive.
+    --survival: share of changes that still stand 1, 7, 14, 30 and 90 days after they landed on the default branch. A change
+    falls when it is reverted, rejected or dropped, or when fewer than 80 % of its lines are alive.
 
     --calibration: the reward as a forecast that a change is kept for 14 days, judged on the newer part of the record.
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from git_hone.learner import histories
-from git_hone.learner.fates import DAY, Fate, fate, kept
+from git_hone.learner.fates import DAY, Fate, fate, kept, start_of
 from git_hone.learner.store import Store
 from git_hone.learner.survival import curve
 
@@ -134,6 +134,20 @@ def test_when_a_change_fell(outcomes: list[dict[str, Any]], until: float, wanted
 )
 def test_when_a_change_was_kept(outcomes: list[dict[str, Any]], until: float, wanted: bool | None) -> None:
     assert kept(0.0, outcomes, until * DAY) is wanted
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "day"),
+    [
+        ([], 3.0),
+        ([row("merged", 5)], 5.0),
+        ([row("merged", 5), {**look(7, 1.0), "at": 13 * DAY}], 6.0),
+        ([{**look(7, 1.0), "at": 13 * DAY}, {**look(1, 1.0), "at": 7 * DAY}], 6.0),
+        ([row("survived", 13, 1.0, days=7, lines=9)], 6.0),
+    ],
+)
+def test_days_count_from_the_landing(outcomes: list[dict[str, Any]], day: float) -> None:
+    assert start_of(3 * DAY, outcomes) == day * DAY
 
 
 def test_a_damaged_detail_is_as_good_as_none() -> None:
