@@ -13,9 +13,11 @@ would not find the notes, and a host would carry a ref for each push.)
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -24,8 +26,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from git_hone.hooks import git, noted, notes
-from git_hone.hooks.place import Place
+from git_hone.hooks.drain import drain
+from git_hone.hooks.inbox import pending
+from git_hone.hooks.place import Place, find
 from git_hone.hooks.redaction import redact
+from git_hone.learner import config as configuration
 from git_hone.learner.errors import GitError, UsageError
 
 BUDGET_S: Final = 60.0
@@ -224,3 +229,28 @@ def _spoken(raw: bytes) -> str:
     rows = [row.strip() for row in git.text(raw).splitlines() if row.strip() and not row.startswith(("hint:", "To "))]
     fatal = [row for row in rows if row.startswith(("fatal:", "remote:", "error:"))]
     return redact(re.sub(r"//[^/@\s]+@", "//", (fatal or rows or [""])[0]))
+
+
+def main(argv: list[str]) -> int:
+    """`python -I -m git_hone.hooks.sync HONE REMOTE`, called by the pre-push hook: start a sync of its own session and wait for
+    it no longer than `sync.budgetSeconds`. With `--now` before these, be that sync. Always 0: a push depends on nothing here."""
+    *now, hone, remote = argv
+    place = find(Path(hone).parent)
+    config = configuration.load(place.agent / "learning-config.json")
+    if not config.enabled or not config["sync.prePush"]:
+        return 0
+    if now:
+        if pending(place.inbox):
+            drain(place)
+        sync(place, remote)
+        return 0
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.Popen(
+            [sys.executable, "-I", "-m", "git_hone.hooks.sync", "--now", hone, remote],
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ).wait(config["sync.budgetSeconds"])  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -326,7 +326,7 @@ def _ignored(place: Place) -> bool:
 
 def _check_hooks(place: Place, repair: bool) -> Iterator[Finding]:
     where = native.folder(place)
-    for hook in [native.inspect(event, where, place) for event in native.EVENTS]:
+    for hook in [native.inspect(event, where, place) for event in native.events(place)]:
         event, kind = hook.event, f"hook-{hook.state}"
         if hook.state in native.FINE:
             continue

@@ -28,7 +28,7 @@ def status(place: Place, now: float | None = None) -> dict[str, Any]:
     return {
         "installed": setup.is_installed(place),
         "hooks_folder": str(where.path),
-        "hooks": [_hook_dict(native.inspect(event, where, place)) for event in native.EVENTS],
+        "hooks": [_hook_dict(native.inspect(event, where, place)) for event in native.events(place)],
         "agents": agents_here(place),
         "pending": {"events": len(waiting), "oldest_s": _age(waiting, moment)},
         "unreadable": len(unreadable(place)),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -20,8 +21,12 @@ from typing import Final, Literal
 from git_hone.hooks import git
 from git_hone.hooks.install.ledger import write_atomic
 from git_hone.hooks.place import Place
+from git_hone.learner import config
+from git_hone.learner.errors import ConfigError
 
 EVENTS: Final = ("post-commit", "post-rewrite", "post-merge", "post-applypatch")
+PRE_PUSH: Final = "pre-push"
+"""Installed only where `sync.prePush` is on. It leaves its standard input to the hook that stood there."""
 MARK: Final = "# git-hone hook v1"
 END: Final = "# end of git-hone hook v1"
 SAVED: Final = ".hone-saved"
@@ -64,7 +69,7 @@ if [ -f "$hone/commondir" ]; then
     case $hone_common in /*) hone=$hone_common ;; *) hone=$hone/$hone_common ;; esac
 fi
 hone=$hone/hone
-if [ -f "$hone/git-event.sh" ]; then . "$hone/git-event.sh"; fi
+if [ -f "$hone/@SCRIPT@" ]; then . "$hone/@SCRIPT@"; fi
 exit "$hone_rc"
 @END@
 """
@@ -99,19 +104,34 @@ class Hook:
 def stub(event: str) -> str:
     """The hook's text; the same whether or not a hook stood there before."""
     chain = _CHAIN_STDIN if event == "post-rewrite" else _CHAIN
-    text = _STUB.replace("@CHAIN@", chain).replace("@EVENT@", event)
+    text = _STUB.replace("@CHAIN@", chain).replace("@EVENT@", event).replace("@SCRIPT@", script(event))
     return text.replace("@MARK@", MARK).replace("@END@", END).replace("@SAVED@", SAVED)
+
+
+def script(event: str) -> str:
+    """The file in our folder that holds what the hook does."""
+    return "pre-push.sh" if event == PRE_PUSH else "git-event.sh"
+
+
+def events(place: Place) -> tuple[str, ...]:
+    """The hooks that this repository is to have, by its configuration."""
+    try:
+        wanted = bool(config.load(place.agent / "learning-config.json")["sync.prePush"])
+    except ConfigError:
+        wanted = False
+    return (*EVENTS, PRE_PUSH) if wanted else EVENTS
 
 
 def line(event: str) -> str:
     """One line of sh for another hook manager's file: works for people without git-hone, and fails for nobody."""
-    return f'h="$(git rev-parse --git-common-dir 2>/dev/null)/hone"; [ ! -f "$h/git-event.sh" ] || {_call(event)} "$@" || :'
+    find = f'h="$(git rev-parse --git-common-dir 2>/dev/null)/hone"; [ ! -f "$h/{script(event)}" ]'
+    return f'{find} || {_call(event)} "$@" || :'
 
 
 def _call(event: str) -> str:
     """sh that runs the body as a process of its own, with `$h` as our folder."""
     stdin = 'hone_stdin="$(cat)" ' if event == "post-rewrite" else ""
-    return f'event={event} hone="$h" {stdin}sh "$h/git-event.sh"'
+    return f'event={event} hone="$h" {stdin}sh "$h/{script(event)}"'
 
 
 def folder(place: Place) -> Folder:
@@ -200,13 +220,16 @@ def config_hooks_work(version: str) -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= (2, 54)
 
 
-def config_hooks() -> list[tuple[str, str]]:
-    """(key, value) pairs of the hooks in the configuration. git appends `"$@"` to the command."""
-    find = 'h="$(git rev-parse --git-common-dir 2>/dev/null)/hone"; [ ! -f "$h/git-event.sh" ] || '
+def config_hooks(names: Iterable[str] = (*EVENTS, PRE_PUSH)) -> list[tuple[str, str]]:
+    """(key, value) pairs of these hooks in the configuration. git appends `"$@"` to the command."""
+    find = 'h="$(git rev-parse --git-common-dir 2>/dev/null)/hone"; [ ! -f "$h/{}" ] || '
     return [
         pair
-        for event in EVENTS
-        for pair in ((f"hook.git-hone-{event}.event", event), (f"hook.git-hone-{event}.command", find + _call(event)))
+        for event in names
+        for pair in (
+            (f"hook.git-hone-{event}.event", event),
+            (f"hook.git-hone-{event}.command", find.format(script(event)) + _call(event)),
+        )
     ]
 
 
@@ -217,7 +240,7 @@ def inspect(event: str, where: Folder, place: Place) -> Hook:
         return Hook(event, path, "config")
     if where.kind != "plain":
         user = _user_file(event, where, place)
-        return Hook(event, path, "line" if _names_us(user) else "no-line", where.owner)
+        return Hook(event, path, "line" if _names_us(user, event) else "no-line", where.owner)
     if is_ours(path):
         if _read(path) != stub(event).encode():
             return Hook(event, path, "outdated")
@@ -227,10 +250,10 @@ def inspect(event: str, where: Folder, place: Place) -> Hook:
         return Hook(event, path, "chained", _describe(saved)) if _there(saved) else Hook(event, path, "ours")
     if is_ours(path.with_name(f"{event}.legacy")) and b"pre-commit" in _read(path):
         return Hook(event, path, "under", "pre-commit")
-    if _names_us(path):
+    if _names_us(path, event):
         return Hook(event, path, "line", _describe(path))
     if _is_lefthook(path):
-        named = any(_names_us(file) for file in place.cwd.glob("*lefthook*"))
+        named = any(_names_us(file, event) for file in place.cwd.glob("*lefthook*"))
         return Hook(event, path, "line" if named else "no-line", "lefthook")
     gone = _there(_saved(path)) or any(is_ours(path.with_name(event + end)) for end in (".old", ".bak", ".legacy"))
     if _there(path) and gone:
@@ -243,7 +266,7 @@ def _user_file(event: str, where: Folder, place: Place) -> Path:
     if where.owner == "husky":
         return (where.path.parent if where.path.name == "_" else where.path) / event
     if where.owner == "lefthook":
-        return next((file for file in sorted(place.cwd.glob("*lefthook*")) if _names_us(file)), place.cwd / "lefthook.yml")
+        return next((file for file in sorted(place.cwd.glob("*lefthook*")) if _names_us(file, event)), place.cwd / "lefthook.yml")
     return where.path / event
 
 
@@ -260,8 +283,9 @@ def _shown(path: Path, place: Place) -> str:
     return os.path.relpath(path, place.top) if place.top and _inside(path, place.top) else str(path)
 
 
-def _names_us(path: Path) -> bool:
-    return b"hone/git-event.sh" in _read(path) or b"$h/git-event.sh" in _read(path)
+def _names_us(path: Path, event: str) -> bool:
+    text, name = _read(path), script(event).encode()
+    return b"hone/" + name in text or b"$h/" + name in text
 
 
 def _saved(path: Path) -> Path:

@@ -22,7 +22,7 @@ from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
 from git_hone.learner.errors import GitError, UsageError
 
-SCRIPTS: Final = ("git-event.sh", "agent-event.sh")
+SCRIPTS: Final = ("git-event.sh", "agent-event.sh", "pre-push.sh")
 NOTES: Final = ("notes.hone.mergeStrategy", "cat_sort_uniq")
 
 
@@ -139,8 +139,8 @@ def _install_hooks(place: Place, ledger: Ledger, report: Report) -> None:
     where = native.folder(place)
     in_config = where.kind == "foreign" and native.config_hooks_work(git.line(["version"], place.cwd) or "")
     if in_config:
-        _set_config(place, ledger, native.config_hooks(), report)
-    for event in native.EVENTS:
+        _set_config(place, ledger, native.config_hooks(native.events(place)), report)
+    for event in native.events(place):
         hook = native.inspect(event, where, place)
         if where.kind == "plain" and hook.state not in native.FINE and hook.state != "no-line":
             _install_hook(event, where, ledger)
@@ -201,7 +201,7 @@ def _remove_hooks(place: Place, hooks: Path, report: Report) -> None:
     if native.drop_user(hooks, place.common):
         report.kept.append(f"{hooks}: another repository still uses git-hone's hooks there")
         return
-    for event in native.EVENTS:
+    for event in (*native.EVENTS, native.PRE_PUSH):
         report.kept += native.remove(event, hooks)
 
 

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import pytest
 
 from git_hone.hooks import notes
 from git_hone.hooks.drain import drain
+from git_hone.hooks.install import setup
+from git_hone.hooks.install.doctor import examine
 from git_hone.hooks.place import find
 from git_hone.hooks.sync import STUCK, Report, sync
 from git_hone.hooks.view import show
@@ -136,6 +139,8 @@ import sys
 from pathlib import Path
 from git_hone.hooks import notes
 from git_hone.hooks.drain import drain
+from git_hone.hooks.install import setup
+from git_hone.hooks.install.doctor import examine
 from git_hone.hooks.place import find
 from git_hone.hooks.sync import sync
 cwd, who, commits, push = Path(sys.argv[1]), sys.argv[2], sys.argv[4:], sys.argv[3] == "push"
@@ -633,3 +638,66 @@ def test_nothing_private_is_in_the_notes(team: tuple[Any, Any], tmp_path: Path) 
     assert '"ai":10' in raw
     for secret in (*planted, "wombat", "Ann Secretive", "dev@example.com", str(tmp_path)):
         assert secret not in raw
+
+
+def on_push(play: Any, budget: float = 30.0) -> None:
+    """Switch `sync.prePush` on, as a person does."""
+    path = play.place.agent / "learning-config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sync": {"prePush": True, "budgetSeconds": budget}}))
+    setup.install(play.place)
+
+
+def test_a_push_takes_the_notes_along_and_the_own_hook_is_asked_first(team: tuple[Any, Any], tmp_path: Path) -> None:
+    ann, _ = team
+    own = Path(ann.git("rev-parse", "--path-format=absolute", "--git-path", "hooks")) / "pre-push"
+    own.write_text('#!/bin/sh\necho "$@" >>../said\ncat >>../said\n[ ! -e ../no ]\n')
+    own.chmod(0o755)
+    before = own.read_bytes()
+    on_push(ann)
+    ann.turn("src/new.py", "a")
+    sha = ann.commit("work")
+    old = ann.git("rev-parse", "origin/main")
+    (tmp_path / "no").touch()
+    remote = tmp_path / "team.git"
+    with pytest.raises(RuntimeError):
+        ann.git("push", "-q", "origin", "HEAD:main")
+    assert notes.existing(remote) == {}
+    (tmp_path / "no").unlink()
+    (tmp_path / "said").unlink()
+    ann.git("push", "-q", "origin", "HEAD:main")
+    assert notes.events(notes.read(remote, [sha])[sha])
+    url = ann.git("remote", "get-url", "origin")
+    assert (tmp_path / "said").read_text() == f"origin {url}\nHEAD {sha} refs/heads/main {old}\n"
+    setup.uninstall(ann.place)
+    assert own.read_bytes() == before
+    assert not own.with_name("pre-push.hone-saved").exists()
+
+
+def test_a_push_never_waits_for_a_remote_that_does_not_answer(team: tuple[Any, Any], tmp_path: Path) -> None:
+    ann, _ = team
+    on_push(ann, budget=0.0)
+    ann.turn("src/new.py", "a")
+    sha = ann.commit("work")
+    (tmp_path / "hangs").touch()
+    (tmp_path / "upload").write_text(
+        f'#!/bin/sh\nwhile [ -e {tmp_path}/hangs ]; do sleep 0.05; done\nexec git-upload-pack "$@"\n'
+    )
+    (tmp_path / "upload").chmod(0o755)
+    ann.git("config", "remote.origin.uploadpack", str(tmp_path / "upload"))
+    ann.git("push", "-q", "origin", "HEAD:main")
+    remote = tmp_path / "team.git"
+    assert ann.git("rev-parse", "main", cwd=remote) == sha
+    assert notes.existing(remote) == {}
+    (tmp_path / "hangs").unlink()  # the sync goes on behind the push
+    until = time.monotonic() + 60
+    while not notes.read(remote, [sha]) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert notes.events(notes.read(remote, [sha])[sha])
+
+
+def test_the_pre_push_hook_is_there_only_where_it_is_wanted(team: tuple[Any, Any]) -> None:
+    ann, bob = team
+    on_push(ann)
+    names = {place: {hook.event for hook in setup.install(place).hooks} for place in (ann.place, bob.place)}
+    assert names[ann.place] - names[bob.place] == {"pre-push"}
+    assert all(finding.ok for finding in examine(ann.place)), examine(ann.place)
