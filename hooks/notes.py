@@ -107,7 +107,8 @@ def read(cwd: Path, commits: Iterable[str]) -> dict[str, str]:
             with contextlib.suppress(GitError):  # no tree of notes: joining says so, reading has none
                 for name, found in Tree.read(objects, tips[ref], wanted).notes.items():
                     blobs[name] = list(dict.fromkeys([*blobs.get(name, ()), *found]))
-        return {name: _text(objects, found) for name, found in blobs.items() if all(map(objects.blob, found))}
+        raw = objects.blobs(blob for found in blobs.values() for blob in found)
+    return {name: _text(raw, found) for name, found in blobs.items() if all(raw[blob] is not None for blob in found)}
 
 
 def changed(cwd: Path, since: Mapping[str, str]) -> tuple[set[str], dict[str, str]]:
@@ -124,13 +125,13 @@ def changed(cwd: Path, since: Mapping[str, str]) -> tuple[set[str], dict[str, st
     return found, tips
 
 
-def _text(objects: git.CatFile, blobs: Sequence[str]) -> str:
+def _text(raw: Mapping[str, bytes | None], blobs: Sequence[str]) -> str:
     texts = []
     for blob in blobs:
-        raw = objects.blob(blob)
-        if raw is None:
+        content = raw[blob]
+        if content is None:
             raise GitError(f"{blob}: the contents of a note are missing", tip="`git fsck` tells more; nothing was changed")
-        texts.append(git.text(raw))
+        texts.append(git.text(content))
     return texts[0] if len(texts) == 1 else union(*texts)
 
 
@@ -283,7 +284,8 @@ def _added(cwd: Path, tip: str | None, added: Mapping[str, str]) -> _Plan | None
     if tip:
         with git.cat_file(cwd) as objects:
             found = Tree.read(objects, tip, set(added)).notes
-            before = {name: _text(objects, blobs) for name, blobs in found.items()}
+            raw = objects.blobs(blob for blobs in found.values() for blob in blobs)
+            before = {name: _text(raw, blobs) for name, blobs in found.items()}
     texts = {name: union(before.get(name, ""), text) for name, text in added.items()}
     texts = {name: text for name, text in texts.items() if text != before.get(name)}
     stream = b"".join(_put(_place(name), text) for name, text in sorted(texts.items()))
@@ -304,25 +306,31 @@ def _joined(
     order = [*parents, *(name for name in tips if name not in parents)]
     trees = dict(zip(order, Tree.read_all(objects, order, added), strict=True))
     base = trees[order[0]] if order else Tree()
+    order_set = set(order)
     whole = {name for name in order if not trees[name].odd}
-    n_changed, stream = 0, b""
-    for note in sorted({*added, *(name for tree in trees.values() for name in tree.notes)}):
-        has = {name: tree.notes[note] for name, tree in trees.items() if note in tree.notes}
-        blobs = {blob for found in has.values() for blob in found}
-        if len(blobs) == 1 and note not in added and set(has) != {partly}:  # the same wherever it stands: as it is
-            (blob,) = blobs
-            whole &= {name for name, found in has.items() if found == [blob]}
-            n_changed += tip not in has
+    n_changed = 0
+    stream: list[bytes] = []
+    has: dict[str, dict[str, list[str]]] = {note: {} for note in added}
+    for name, tree in trees.items():
+        for note, blobs in tree.notes.items():
+            has.setdefault(note, {})[name] = blobs
+    alike = {note for note, found in has.items() if _alike(found) and note not in added and set(found) != {partly}}
+    raw = objects.blobs(blob for note in has.keys() - alike for blobs in has[note].values() for blob in blobs)
+    for note, found in sorted(has.items()):
+        if note in alike:  # the same wherever it stands: as it is
+            blob = next(iter(found.values()))[0]
+            whole -= order_set - found.keys()
+            n_changed += tip not in found
             if base.notes.get(note) != [blob] or _place(note) not in base.paths:
-                stream += b"M 100644 %s %s\n" % (blob.encode(), _place(note).encode())
+                stream.append(b"M 100644 %s %s\n" % (blob.encode(), _place(note).encode()))
             continue
-        read = {name: _text(objects, found) for name, found in has.items()}
+        read = {name: _text(raw, blobs) for name, blobs in found.items()}
         sides = (_events_only(text) if name == partly else text for name, text in read.items())
         text = union(added.get(note, ""), *sides)
-        whole &= {name for name, found in has.items() if read[name] == text and len(found) == 1}
+        whole -= {name for name in order if read.get(name) != text or len(found[name]) != 1}
         n_changed += tip is None or read.get(tip) != text
         if text:
-            stream += _put(_place(note), text)
+            stream.append(_put(_place(note), text))
     other = _other([tree.other for tree in trees.values()])
     whole &= {name for name in order if trees[name].other == other}
     if (parents == [tip] and tip in whole) or not (order or stream):
@@ -331,9 +339,15 @@ def _joined(
         return _Plan(n_changed, others[0])
     drops = [*base.odd, *(path for path in base.other if path not in other)]
     puts = ((path, what) for path, what in other.items() if base.other.get(path) != what)
-    stream = b"".join(b"D %s\n" % _quoted(path) for path in drops) + stream
-    stream += b"".join(b"M %s %s %s\n" % (mode.encode(), found.encode(), _quoted(path)) for path, (mode, found) in puts)
-    return _Plan(n_changed, None, parents, stream)
+    stream[:0] = [b"D %s\n" % _quoted(path) for path in drops]
+    stream += [b"M %s %s %s\n" % (mode.encode(), blob.encode(), _quoted(path)) for path, (mode, blob) in puts]
+    return _Plan(n_changed, None, parents, b"".join(stream))
+
+
+def _alike(found: Mapping[str, list[str]]) -> bool:
+    """Is it one and the same note wherever it stands?"""
+    blobs = next(iter(found.values()), [])
+    return len(blobs) == 1 and all(other == blobs for other in found.values())
 
 
 def _events_only(note: str) -> str:
