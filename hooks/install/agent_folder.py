@@ -15,6 +15,7 @@ IGNORED: Final = """\
 # git-hone: local to this clone. Shared: the configuration, variants, tasks, the suite's manifest, the promotions.
 /data/
 /reward.json
+/data/.*
 /quarantine/
 /sft/
 /lora/

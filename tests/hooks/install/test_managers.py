@@ -193,3 +193,69 @@ def test_doctor_takes_back_a_hook_that_somebody_replaced(repo: Make) -> None:
     r.git("commit", "-q", "--allow-empty", "-m", "a")
     assert (count(where), (r.path / "second").exists(), (r.path / "first").exists()) == (1, True, False)
     assert Ledger(where.common).exists
+
+
+def prek(r: Any, *args: str) -> None:
+    program = Path(sys.executable).with_name("prek")
+    if not program.exists():
+        pytest.skip("prek is not installed")
+    subprocess.run([str(program), *args, "-t", "post-commit"], cwd=r.path, check=True, capture_output=True)
+
+
+def link(path: Path) -> None:
+    hook(path.with_name("theirs.sh"), "#!/bin/sh\ntouch ran\n")
+    path.symlink_to("theirs.sh")
+
+
+KINDS: dict[str, tuple[Callable[[Any, Path], object], bool]] = {
+    "one of your own": (lambda r, path: hook(path, "#!/bin/sh\ntouch ran\n"), True),
+    "bash": (lambda r, path: hook(path, "#!/usr/bin/env bash\nset -euo pipefail\n[[ -n x ]] && touch ran\n"), True),
+    "Python": (lambda r, path: hook(path, f"#!{sys.executable}\nopen('ran', 'w').close()\n"), True),
+    "without an end of line": (lambda r, path: hook(path, "#!/bin/sh\ntouch ran"), True),
+    "a shebang with CRLF": (lambda r, path: hook(path, "#!/bin/sh\r\ntouch ran\r\n"), False),
+    "without the exec bit": (lambda r, path: hook(path, "#!/bin/sh\ntouch ran\n").chmod(0o644), False),
+    "a link": (lambda r, path: link(path), True),
+    "a link that leads nowhere": (lambda r, path: path.symlink_to("gone"), False),
+    "an empty file": (lambda r, path: hook(path, ""), False),
+    "not UTF-8": (lambda r, path: (path.write_bytes(b"#!/bin/sh\n: \xff\ntouch ran\n"), path.chmod(0o755)), True),
+    "git-lfs": (lambda r, path: hook(path, '#!/bin/sh\ntouch ran\n: git lfs post-commit "$@"\n'), True),
+    "pre-commit": (
+        lambda r, path: (r.write(".pre-commit-config.yaml", PRE_COMMIT), r.commit("c"), pre_commit(r, "install")),
+        True,
+    ),
+    "prek": (lambda r, path: (r.write(".pre-commit-config.yaml", PRE_COMMIT), r.commit("c"), prek(r, "install")), True),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hook_of_any_kind_runs_as_before_and_comes_back_byte_for_byte(repo: Make, kind: str) -> None:
+    if kind == "pre-commit":
+        pytest.importorskip("pre_commit", reason="pre-commit is not installed")
+    r = repo()
+    r.commit("first")
+    make, runs = KINDS[kind]
+    make(r, r.path / ".git/hooks/post-commit")
+    (r.path / "ran").unlink(missing_ok=True)
+
+    def commit() -> tuple[int, bytes, bool]:
+        """Exit code, what was said, and whether the hook ran."""
+        done = subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=r.path, capture_output=True, check=False)
+        ran = (r.path / "ran").exists()
+        (r.path / "ran").unlink(missing_ok=True)
+        return done.returncode, b"" if "commit" in kind or kind == "prek" else done.stdout, ran
+
+    def hooks() -> dict[str, tuple[int, bytes]]:
+        return {
+            path.name: (path.lstat().st_mode, bytes(path.readlink()) if path.is_symlink() else path.read_bytes())
+            for path in sorted((r.path / ".git/hooks").iterdir())
+        }
+
+    before, plain = hooks(), commit()
+    assert plain[2] == runs
+    where = place.find(r.path)
+    setup.install(where)
+    assert (commit(), count(where)) == (plain, 1)
+    setup.install(where)
+    setup.uninstall(where, purge=True)
+    assert hooks() == before
+    assert commit() == plain
