@@ -1,4 +1,5 @@
-"""Write the reference pages that the code already says: commands.md, records.md and doctor.md in docs/reference/.
+"""Write the reference pages that the code already says: commands.md, records.md and doctor.md in docs/reference/,
+and docs/reliability.md from the runs that docs/tried.py made.
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1, and name them, when they are not up to date
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import tried
 
 from git_hone.cli import COMMANDS, main_group
 from git_hone.hooks.install import doctor
@@ -106,6 +108,27 @@ def columns(source: str, wanted: dict[str, str]) -> list[str]:
     return ["| column | type | meaning |", "|---|---|---|", *(f"| `{name}` | {kind} | {said} |" for name, kind, said in escaped)]
 
 
+TRIED = """Each row is a run of tests with real git and real faults; the command beside it reproduces it, and the numbers come from
+that run: `python docs/tried.py` writes them, and nobody types them. *Wrong* is a person's line called an agent's, an agent's line
+called a person's, a record lost or doubled, a byte lost by a repair, or a commit that failed or said something because of git-hone;
+a failed test counts as one. *Unknown* is allowed, and counted where a test asks whose lines something is. Tests that could not be
+run on the machine are in *skipped*."""
+LIMITS = """## Where unknown is the answer
+
+- A commit that this clone did not see being made, unless its lines were seen before (fetched, `git am`, made while not installed).
+- A shell command of an agent that brings in what somebody else wrote (`git stash pop`, `checkout`, `merge`, `cherry-pick`, …).
+- A file that equals one an agent wrote, while that one still stands: a copy by nobody knows whom.
+- A hunk rewritten while a rebase, cherry-pick or merge was under way.
+- A commit made while an agent's tool call was open, until the call's end is known.
+
+## What is known to be weak
+
+- A person who edits a file during an agent's long shell command: the file's change is the command's.
+- A merge commit's own conflict resolution is credited to nobody.
+- An agent's deletions leave no line, so a change that only deletes has no record.
+- Right after a commit, before the worker has ended (it asks the system to write the file system out), a power cut can take the
+  commit with it, as it can without git-hone: git itself does not wait for the disk.
+"""
 DOCTOR = """`git hone doctor` looks at everything that an event passes on its way to an answer, and ends with 0 when nothing is wrong,
 with 1 when something is. Each problem has a severity, what it means for the records, and its next step. An *error* loses or
 withholds records until it is mended, a *warning* does not, a *note* is no problem.
@@ -141,8 +164,30 @@ def damages() -> str:
     return "\n".join([*page, "", DOCTOR_JSON])
 
 
+def reliability() -> str:
+    """The page of what was tried, from the runs that docs/tried.py kept."""
+    held = tried.results()
+    page = ["# What was tried, and how often it went wrong", "", NOTE.format(source="ROWS in docs/tried.py"), "", TRIED, ""]
+    if held:
+        page += [f"Measured on {held['machine']}.", ""]
+    for section in dict.fromkeys(row.section for row in tried.ROWS):
+        page += [f"## {section}", "", "| what | tried | wrong | unknown | skipped | command |", "|---|---|---|---|---|---|"]
+        for row in (row for row in tried.ROWS if row.section == section):
+            got = held.get("rows", {}).get(row.name)
+            numbers = [got[key] for key in ("tried", "wrong", "unknown", "skipped")] if got else ["not yet", "", "", ""]
+            cells = [row.what, *map(str, numbers), f"`{tried.command(row)}`"]
+            page.append(f"| {' | '.join(cells)} |")
+        page.append("")
+    return "\n".join([*page, LIMITS])
+
+
 def main(argv: list[str]) -> int:
-    pages = {FOLDER / "commands.md": commands(), FOLDER / "records.md": records(), FOLDER / "doctor.md": damages()}
+    pages = {
+        Path(__file__).parent / "reliability.md": reliability(),
+        FOLDER / "commands.md": commands(),
+        FOLDER / "records.md": records(),
+        FOLDER / "doctor.md": damages(),
+    }
     stale = [path for path, page in pages.items() if not path.exists() or path.read_text("utf-8") != page]
     for path in stale:
         if "--check" in argv:

@@ -546,7 +546,7 @@ def play(p: Any, seed: int) -> Fuzz:
 
 
 @pytest.mark.slow
-def test_random_histories_are_never_wrong(fresh: Callable[..., Any]) -> None:
+def test_random_histories_are_never_wrong(fresh: Callable[..., Any], record_property: Callable[[str, object], None]) -> None:
     total: dict[str, Counter[str]] = {}
     failed = []
     for seed in range(FIRST, FIRST + SEEDS):
@@ -564,6 +564,8 @@ def test_random_histories_are_never_wrong(fresh: Callable[..., Any]) -> None:
     unknown = {name: n for name, n in everything.items() if name.startswith("unknown")}
     told = {"histories": SEEDS, "first": FIRST, "steps": STEPS, "judged": everything["judged"], "unknown": unknown, "wrong": failed,
             "by operation": {name: dict(count) for name, count in sorted(total.items())}}  # fmt: skip
+    for name, number in (("tried", everything["judged"]), ("wrong", len(failed)), ("unknown", sum(unknown.values()))):
+        record_property(name, number)
     if REPORT:
         Path(REPORT).write_text(json.dumps(told, indent=1))
     print(

@@ -1,0 +1,195 @@
+"""Measure docs/reliability.md: each row is a run of pytest, and its numbers come from that run.
+
+python docs/tried.py               run every row, and write docs/tried.json
+python docs/tried.py disk power    run the rows whose name holds one of these words; the others keep their numbers
+python docs/tried.py --missing     run the rows that have no numbers yet
+
+`docs/generate.py` writes the page from it. A test counts as one try, unless it says otherwise with `record_property`:
+`tried`, `unknown` (answers that were "unknown", which is allowed) and `wrong` are summed. A failed test is a wrong answer; a
+skipped one was not tried, and is counted as such.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "tried.json"
+H, S = "tests/hooks", "tests/learner/store"
+
+
+class Row(NamedTuple):
+    """One row of the table. `args`: what follows `pytest`, as typed in a shell, with variables in front when needed."""
+
+    section: str
+    name: str
+    what: str
+    args: str
+
+
+ROWS = [
+    Row("Attribution", "scenarios", "what people do with git between an agent's edit and the record", f"{H}/test_scenarios.py"),
+    Row("Attribution", "scenarios-sha256", "the same in a SHA-256 repository", f"HONE_VARIANT=sha256 {H}/test_scenarios.py"),
+    Row("Attribution", "scenarios-hooks-path", "the same with `core.hooksPath` set",
+        f"HONE_VARIANT=hooks-path {H}/test_scenarios.py"),
+    Row("Attribution", "fuzz", "random histories, each line judged against a model that never reads our data; tried counts lines",
+        f"HONE_FUZZ=20 HONE_FUZZ_FIRST=9000 HONE_FUZZ_STEPS=22 {H}/test_fuzz.py"),
+    Row("Hook and commit", "disk-full", "no byte, or no file, can be written in `.git/hone` or under the records",
+        f"{H}/test_disk.py -k full_disk"),
+    Row("Hook and commit", "inbox-blocked", "a file, a link that leads nowhere, or a device without room in place of the inbox",
+        f"{H}/test_faults.py -k 'a_full_disk_does_not or no_space_left or read_only_hone'"),
+    Row("Hook and commit", "read-only", "`.git/hone`, the checkout, or `.git` at `init`, read-only for an unprivileged user",
+        f"{H}/test_environments.py -k 'read_only'"),
+    Row("Hook and commit", "tool-gone", "interpreter or tool uninstalled after `init`",
+        f"{H}/test_faults.py {H}/test_disk.py -k 'missing_interpreter or uninstalled_tool'"),
+    Row("Hook and commit", "hook-commits", "a hook that commits itself", f"{H}/test_faults.py -k commits_itself"),
+    Row("Hook and commit", "worktree", "a commit in a linked work tree that is removed before the record is asked for",
+        f"{H}/test_scenarios.py {H}/install/test_setup.py -k 'linked_worktree'"),
+    Row("Hook and commit", "other-repository", "variables of another repository set when a command, a drain or a hook starts",
+        f"{H}/test_environments.py {H}/test_faults.py -k 'variables_of_another'"),
+    Row("Hook and commit", "submodule", "a submodule, its superproject, a repository within a repository",
+        f"{H}/test_git_data.py {H}/test_faults.py {H}/install/test_setup.py -k 'submodule or nested'"),
+    Row("Hook and commit", "filter-repo", "a history exported, rewritten and imported anew without hooks; `filter-branch`",
+        f"{H}/test_git_data.py {H}/test_scenarios.py -k 'filter'"),
+    Row("Hook and commit", "octopus", "an octopus merge", f"{H}/test_git_data.py -k octopus"),
+    Row("Hook and commit", "hooks-of-others", "hooks of every kind that stood there: run as before, restored byte for byte",
+        f"{H}/install/test_managers.py {H}/install/test_setup.py"),
+    Row("Hook and commit", "rebase-500", "a rebase of 500 commits; tried counts commits, wrong is a second worker at the same time",
+        f"HONE_REBASE=500 {H}/test_disk.py -k rebase"),
+    Row("Hook and commit", "pre-commit-stash", "pre-commit stashes unstaged changes during the commit", f"{H}/test_disk.py -k stashes"),
+    Row("Hook and commit", "surroundings",
+        "no `HOME`, one that cannot be written, a poor `PATH`, `LC_ALL=C`, no terminal, umask 077 and 000, a far time zone",
+        f"{H}/test_environments.py {H}/test_faults.py -k 'surroundings or umask or poor_environment or container'"),
+    Row("Hook and commit", "payloads", "truncated, foreign, nested, non-UTF-8 and 20 MB payloads of an agent",
+        f"{H}/test_faults.py -k 'payload or torn_inbox'"),
+    Row("Git data", "names", "odd names of files, made by a tool and by a shell", f"{H}/test_git_data.py -k exact_path"),
+    Row("Git data", "messages", "odd messages: encodings, 5 MB, trailers everywhere, escape sequences",
+        f"{H}/test_git_data.py -k message"),
+    Row("Git data", "kinds", "binary, link, mode, case-only rename, LFS pointer, line endings",
+        f"{H}/test_git_data.py {H}/test_scenarios.py -k 'no_lines or binary or line_endings or newline_at'"),
+    Row("Git data", "clones", "shallow, partial and sparse clones, alternates, bare repositories",
+        f"{H}/test_git_data.py {H}/test_faults.py {H}/install/test_setup.py -k 'shallow or partial_clone or sparse or alternate or bare'"),
+    Row("Git data", "replaced", "grafts and replace refs", f"{H}/test_git_data.py -k grafts"),
+    Row("Git data", "objects", "missing and damaged objects", f"{H}/test_git_data.py -k damaged_object"),
+    Row("Git data", "owner", "a repository owned by somebody else", f"{H}/test_environments.py -k somebody_else"),
+    Row("Git data", "identity", "the same commit in two clones, records put together", f"{H}/test_git_data.py -k two_clones"),
+    Row("Store", "drain-killed", "`kill -9` of the drain at random moments; each commit has one",
+        f"HONE_KILLS=100 {H}/test_faults.py -k killed"),
+    Row("Store", "store-killed", "`kill -9` of writers and compactors, at random and at every touch of the disk",
+        f"HONE_KILLS=100 {S}/test_crash.py -k kill"),
+    Row("Store", "at-once", "eight agents' hooks, eight writers and two compactors at once",
+        f"{H}/test_faults.py {S}/test_crash.py -k 'eight'"),
+    Row("Store", "power-cut", "the device copied right after the commit and its record; compared with a repository without git-hone",
+        f"HONE_CUTS=5 {H}/test_disk.py -k power"),
+    Row("Store", "segments", "torn, empty, NUL-filled, glued, bit-flipped, foreign, linked and future segments; older schemas",
+        f"{S}/test_reading.py"),
+    Row("Store", "state", "the working state damaged, locked, or of another version",
+        f"{H}/test_faults.py {H}/install/test_doctor.py -k 'state'"),
+    Row("Store", "links", "`.agent`, a table, a month or a segment that is a link; records that lead elsewhere",
+        f"{S}/test_store.py {S}/test_reading.py {H}/install/test_doctor.py -k 'link or lead'"),
+    Row("Store", "small-disk", "a disk that fills up within a segment; a store without locks; folders of any name",
+        f"{S}/test_store.py {S}/test_compact.py -k 'disk or any_folder or without_locks'"),
+    Row("Store", "committed", "two branches that both committed their records, merged by git", f"{H}/test_disk.py -k branches"),
+    Row("Store", "doctor", "each damage found, explained, mended, and no byte lost", f"{H}/install/test_doctor.py"),
+    Row("Learning", "reward", "impossible, missing and contradictory inputs of the reward", "tests/learner/test_reward.py"),
+    Row("Learning", "configuration", "unknown keys, wrong types, damaged and newer configurations", "tests/learner/test_config.py"),
+    Row("Learning", "clock", "commits of 1970 and 2099, a clock that jumps, the same record in three time zones",
+        f"{H}/test_disk.py {H}/test_environments.py -k 'clock or time_zones'"),
+]  # fmt: skip
+
+
+def command(row: Row) -> str:
+    """What to type to see the row's numbers."""
+    words = row.args.split(" ")
+    n_vars = next(k for k, word in enumerate(words) if "=" not in word)
+    return " ".join([*words[:n_vars], "pytest", *words[n_vars:]])
+
+
+def files_of(row: Row) -> list[str]:
+    """The test files that a row runs."""
+    return [word for word in shlex.split(row.args) if word.startswith("tests/")]
+
+
+def measure(row: Row) -> dict[str, Any]:
+    """Run a row; its numbers: tried, wrong, unknown, skipped (tests that could not be tried on this machine)."""
+    words = shlex.split(row.args)
+    variables = dict(word.split("=", 1) for word in words if "=" in word and not word.startswith("-"))
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        args = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={report}",
+            "-o",
+            "junit_family=xunit1",
+        ]
+        args += [word for word in words if word.partition("=")[0] not in variables]
+        done = subprocess.run(args, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, 1):
+            raise RuntimeError(f"{row.name}: pytest ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        if done.returncode:
+            print(done.stdout[-2000:], file=sys.stderr)
+        cases = ElementTree.parse(report).iter("testcase")  # noqa: S314 - pytest wrote it a moment ago
+        return counted(cases) | {"at": time.strftime("%Y-%m-%d", time.gmtime())}
+
+
+def counted(cases: Iterator[ElementTree.Element]) -> dict[str, Any]:
+    """The sums over the test cases of a JUnit report."""
+    sums = {"tried": 0, "wrong": 0, "unknown": 0, "skipped": 0}
+    for case in cases:
+        if case.find("skipped") is not None:
+            sums["skipped"] += 1
+            continue
+        said = {each.get("name"): int(each.get("value", "0")) for each in case.iter("property")}
+        failed = case.find("failure") is not None or case.find("error") is not None
+        sums["tried"] += said.get("tried", 1)
+        sums["wrong"] += max(said.get("wrong", 0), int(failed))
+        sums["unknown"] += said.get("unknown", 0)
+    return sums
+
+
+def results() -> dict[str, Any]:
+    """What was measured so far: row name -> numbers, and "machine"."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    return found
+
+
+def machine() -> str:
+    """What the numbers were measured on, in words."""
+    git = subprocess.run(["git", "version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    user = "root" if os.geteuid() == 0 else "an unprivileged user"
+    return f"{platform.system()} {platform.machine()}, git {git}, Python {platform.python_version()}, as {user}"
+
+
+def main(argv: list[str]) -> int:
+    held = results()
+    wanted = [row for row in ROWS if not argv or any(word in row.name for word in argv if word != "--missing")]
+    if "--missing" in argv:
+        wanted = [row for row in ROWS if row.name not in held.get("rows", {})]
+    for row in wanted:
+        numbers = measure(row)
+        print(f"{row.name}: {numbers}", flush=True)
+        held = results()
+        rows = held.get("rows", {}) | {row.name: numbers}
+        held = {"machine": machine(), "rows": {each.name: rows[each.name] for each in ROWS if each.name in rows}}
+        RESULTS.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
+    return int(any(numbers["wrong"] for numbers in held.get("rows", {}).values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
