@@ -182,12 +182,8 @@ def reliability() -> str:
 
 
 def main(argv: list[str]) -> int:
-    pages = {
-        Path(__file__).parent / "reliability.md": reliability(),
-        FOLDER / "commands.md": commands(),
-        FOLDER / "records.md": records(),
-        FOLDER / "doctor.md": damages(),
-    }
+    pages = {FOLDER / "commands.md": commands(), FOLDER / "records.md": records(), FOLDER / "doctor.md": damages()}
+    pages[FOLDER.parent / "reliability.md"] = reliability()
     stale = [path for path, page in pages.items() if not path.exists() or path.read_text("utf-8") != page]
     for path in stale:
         if "--check" in argv:

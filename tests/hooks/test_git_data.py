@@ -317,3 +317,34 @@ def test_a_missing_and_a_damaged_object_stop_nothing(p: Play) -> None:
             file.write_bytes(b"rubbish")
     assert p.ai() == 5
     assert all(show(p.place, name)["lines"]["human"] == 0 for name in (first, second))
+
+
+BRANCHES = [
+    "$(touch${IFS}hacked)",
+    "`touch${IFS}hacked`",
+    "a;touch${IFS}hacked",
+    "${{github.token}}",
+    "-x",
+    "x'\"y",
+    "é/日本",
+    "@",
+    "a" * 200,
+]
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_names_of_branches_and_authors_are_never_commands(p: Play, name: str) -> None:
+    """Never run by a shell of ours, and never a control sequence on a terminal."""
+    p.git("symbolic-ref", "HEAD", f"refs/heads/{name}")
+    p.turn("src/new.py", "a")
+    p.git("add", "-A")
+    author = "A \x1b[31m $(touch hacked) \x07"
+    p.git("commit", "-qm", "::warning::$(touch hacked)", GIT_AUTHOR_NAME=author, GIT_AUTHOR_EMAIL="$(touch hacked)@x")
+    assert p.ai() == 10
+    assert Store(p.place.data).rows("changes")[0]["branch"] == name
+    for args in (["show"], ["log"], ["stats"], ["status"], ["doctor"]):
+        done = subprocess.run([sys.executable, "-m", "git_hone.cli", *args], cwd=p.repo, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert b"\x1b[31m" not in done.stdout
+        assert b"\x07" not in done.stdout
+    assert not any(p.repo.rglob("hacked*"))
