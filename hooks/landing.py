@@ -98,7 +98,7 @@ def decide(facts: Facts) -> Decision:
     witnesses = _squash_witnesses(facts, landed)
     strong = {"tree", "patch"} & witnesses.keys()
     if "paths" not in witnesses or not (strong or "lines" in witnesses):
-        reason = "the landed commit does not hold this pull request's changes"
+        reason = "merged does not hold the changes of this pull request: is --head its last commit, --merged what the forge made of it?"
         found = tuple(witnesses.values())
         return unknown(reason, *found, certainty="probable" if strong or "lines" in witnesses else "unknown")
     if len(facts.pr) == 1 and facts.pr[0].by == landed.by:
@@ -201,6 +201,7 @@ def newest(events: Sequence[Event]) -> dict[tuple[str, str], Event]:
 def living(events: Sequence[Event]) -> dict[str, Event]:
     """Change id -> the one event that counts, among the events of any notes: each change once, where it lives now.
 
+    Where several commits claim one change, the one on which it landed counts, else the latest.
     Left out: what a `moved` line or a later event's `replaces` says has gone into another record.
 
     >>> def change(name, commit, at, *replaces):
@@ -212,16 +213,25 @@ def living(events: Sequence[Event]) -> dict[str, Event]:
     """
     latest = newest(events)
     moved = {(str(e.get("change_id")), str(e.get("commit"))) for e in events if e.get("type") == "moved"}
+    landed = {(str(e.get("change_id")), str(e.get("commit"))) for e in events if e.get("kind") == "merged"}
+
+    def rank(event: Event) -> tuple[bool, str, str]:
+        return (event["change_id"], event["commit"]) in landed, str(event["at"]), event["id"]
+
     at_commit: dict[str, Event] = {}
     for (name, commit), event in latest.items():
-        if (name, commit) not in moved and (
-            name not in at_commit or (str(event["at"]), event["id"]) > (str(at_commit[name]["at"]), at_commit[name]["id"])
-        ):
+        if (name, commit) not in moved and (name not in at_commit or rank(event) > rank(at_commit[name])):
             at_commit[name] = event
     replaced = {commit: event for event in at_commit.values() for commit in event.get("replaces") or []}
 
     def gone(name: str, event: Event) -> bool:
         into = replaced.get(str(event["commit"]))
+        sources = set(event.get("replaces") or ())
+        for other in at_commit.values() if sources else ():  # two clones found the same squash, one of them only a part of it
+            more = set(other.get("replaces") or ())
+            here = other is not event and other["commit"] == event["commit"]
+            if here and sources <= more and (sources != more or str(other["change_id"]) < name):
+                return True
         return into is not None and into["change_id"] != name and str(into["at"]) >= str(event["at"])
 
     return {name: event for name, event in sorted(at_commit.items()) if not gone(name, event)}

@@ -130,7 +130,7 @@ def _noted(place: Place, commit: str) -> View | None:
     changes = noted.changes(text, commit)
     if not changes:
         return None
-    row = changes[-1]
+    row = next((event for event in reversed(changes) if not noted.moved(text, event["change_id"])), changes[-1])
     gone = noted.moved(text, row["change_id"])
     outcomes = [e for e in noted.outcomes(text) if e["change_id"] == row["change_id"]]
     return View(

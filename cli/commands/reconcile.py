@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from git_hone.hooks.reconcile import Landing
+    from git_hone.hooks.relocate import Landing
 
 
 @click.command("reconcile", short_help="Move a merged pull request's record to where it landed.")
