@@ -315,7 +315,8 @@ class Plan:
         rows = [records.change_row(facts, _seconds(event["at"]), None) | {"record_id": event["id"]}]
         for old in came:
             if old["change_id"] != move.change_id:
-                body = {"change_id": old["change_id"], "commit": old["commit"], "state": "superseded", "superseded_by": move.change_id, "evidence": "note",
+                body = {"change_id": old["change_id"], "commit": old["commit"], "state": "superseded",
+                        "superseded_by": move.change_id, "evidence": "note",
                         "committed_at": records.when(_seconds(old["at"])), "run_ids": sorted(_runs(old)), "trust": "own",
                         **{f"lines_{kind}": old["lines"].get(kind) for kind in ("ai", "human", "unknown", "written")}}  # fmt: skip
                 rows.append(records.event("change", body, max(_seconds(event["at"]), _seconds(old["at"]) + 1e-6), None))
