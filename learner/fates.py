@@ -11,6 +11,7 @@ that was not looked at when it was due is censored there, so one whose bad end i
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,7 +66,7 @@ def fate(start: float, outcomes: Sequence[Row], until: float) -> Fate:
     that found less than 80 % of its lines alive (the day of that look: when between two looks it sank is not known).
 
     start: `start_of` it. until: `last_look` of the whole store. Right-censored at `until`, at 90 days,
-    and at the first look that was due by then and is not there.
+    and just before the first look that was due by then and is not there.
 
     >>> fate(0, [{"kind": "survived", "at": 7 * DAY, "value": 0.5, "detail": {"age_days": 7}}], 20 * DAY)
     Fate(watched=7.0, fell=7.0, how='lines')
@@ -76,7 +77,7 @@ def fate(start: float, outcomes: Sequence[Row], until: float) -> Fate:
     seen = max((look.day for look in looks), default=0.0)
     age = min((until - start) / DAY, float(CORRECTED))
     due = next((float(day) for day in HORIZONS if seen < day <= age), None)
-    watched = max(0.0, age if due is None else due)
+    watched = max(0.0, age if due is None else math.nextafter(due, 0.0))
     ends = [((at - start) / DAY, how) for at, how in _ends(outcomes)] + [(one.day, "lines") for one in looks if one.share < ALIVE]
     day, how = min(ends, default=(None, None))
     if day is None or day > watched:

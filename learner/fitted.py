@@ -28,7 +28,8 @@ NEWER: Final = 0.3
 MOST: Final = 5000
 """Of more matured changes, the newest so many are used: what was true years ago may not be now, and time is bounded."""
 RULES: Final = ("fitted", "hone", "seed", "tests", "base")
-"""fitted; the written prior of hone mode; the seed formula; the share of tests that pass; the older part's share of kept ones."""
+"""fitted; the written prior of hone mode; the seed formula; the share of tests that pass; the older part's share of kept changes
+without a veto, and 0 for those with one: what is known without looking at any other signal."""
 DAY_VETOES: Final = ("compile", "tests", "tampered")
 
 
@@ -108,7 +109,7 @@ def judge(examples: Sequence[Example], censored: int = 0, threshold: int = 200) 
     """Fit and judge. The same examples give the same verdict, in whatever order. `threshold`: matured changes to begin with.
 
     Adopted when the 95 % interval of the gain in Brier score over the written prior lies above 0, and that over the older part's
-    plain share too: a model that knows no more than how many changes are kept is not worth its trouble.
+    plain share too: a model that knows no more than the vetoes and how many changes are kept is not worth its trouble.
     """
     known = sorted((one for one in examples if one.features is not None), key=_order)[-MOST:]
     counts = Counts(len(known), censored, sum(one.features is None for one in examples))
@@ -124,7 +125,7 @@ def judge(examples: Sequence[Example], censored: int = 0, threshold: int = 200) 
         )
         return Verdict(False, why, counts)
     labels = [one.kept for one in newer]
-    said = _predictions(newer, _fit(older), sum(one.kept for one in older) / len(older))
+    said = _predictions(newer, _fit(older), _share(older))
     bins = {rule: reliability(chances, labels) for rule, chances in said.items()}
     scores = {
         rule: Score(
@@ -157,6 +158,12 @@ def _fit(examples: Sequence[Example]) -> Model:
     return Model(fit([one.features or {} for one in free], [one.kept for one in free], COEFFICIENTS))
 
 
+def _share(examples: Sequence[Example]) -> float:
+    """The share of kept changes among those without a veto; 0.5 where every one has a veto."""
+    free = [one.kept for one in examples if not one.veto]
+    return sum(free) / len(free) if free else 0.5
+
+
 def _predictions(examples: Sequence[Example], model: Model, base: float) -> dict[str, list[float]]:
     """What each rule says, as a probability of being kept. Where the seed formula or the tests say nothing, they get the plain
     share, which is kinder to them than 0.5."""
@@ -165,5 +172,5 @@ def _predictions(examples: Sequence[Example], model: Model, base: float) -> dict
         "hone": [base if one.hone is None else one.hone for one in examples],
         "seed": [base if one.seed is None else one.seed for one in examples],
         "tests": [base if one.tests is None else one.tests for one in examples],
-        "base": [base for _ in examples],
+        "base": [0.0 if one.veto else base for one in examples],
     }

@@ -277,3 +277,11 @@ def test_a_veto_of_the_day_is_judged_as_zero_and_not_learned_from() -> None:
     with_, without = judge([*known, *broken], threshold=300), judge(known, threshold=300)
     assert with_.model == without.model
     assert with_.scores["fitted"].brier > without.scores["fitted"].brier
+
+
+def test_knowing_only_the_vetoes_is_not_enough() -> None:
+    """Signals that say nothing, and vetoed changes that are never kept: the plain share knows the vetoes as well."""
+    known = made(800, lambda i, odds: 0.7)
+    broken = [Example.of((i * 120 / 60) * DAY, False, Evidence(HUNDRED, [suite(8, 2)], [suite(10)])) for i in range(60)]
+    verdict = judge([*known, *broken])
+    assert not verdict.adopted and "plain share" in verdict.why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -92,10 +93,10 @@ STOOD = [look(day, 1.0) for day in (1, 7, 14)]
     ("outcomes", "until", "wanted"),
     [
         (STOOD, 20, Fate(20, None)),
-        (STOOD, 400, Fate(30, None)),  # the look at 30 days was due and is not there
+        (STOOD, 400, Fate(math.nextafter(30, 0), None)),  # the look at 30 days was due and is not there
         ([*STOOD, look(30, 0.9), look(90, 0.9)], 400, Fate(90, None)),
         ([], 0.5, Fate(0.5, None)),
-        ([], 400, Fate(1, None)),
+        ([], 400, Fate(math.nextafter(1, 0), None)),
         ([], -3, Fate(0, None)),
         ([*STOOD, row("reverted", 9)], 20, Fate(9, 9, "reverted")),
         ([*STOOD, row("reverted", 9), row("relanded", 10)], 20, Fate(20, None)),
