@@ -26,9 +26,13 @@ def find(batch: Batch) -> None:
         if row is None or row["commit"] != commit.id or commit.files is None or not row["lines_ai"]:
             continue
         files, said = _files(batch, commit)
+        try:
+            found = judge(files)
+        except Exception as error:  # whatever stands in a commit, the rest of it must reach the record
+            found, said = [], [*said, _left_out("", f"could not be judged: {type(error).__name__}")]
         flags = [
             {"kind": flag.kind, "path": flag.path, "line": flag.line, "detail": flag.detail, "by": _by(batch, commit, flag)}
-            for flag in judge(files)
+            for flag in found
         ]
         batch.state.put_change(row | {"flags": [*flags, *said]})
 

@@ -14,8 +14,21 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from git_hone.hooks.history.paths import followed
-from git_hone.hooks.tampering import python
-from git_hone.hooks.tampering.facts import CLOSE, CONSTANT, ORDER, TRUTHY, Check, Facts, FileChange, Flag, Mark, Test, alike
+from git_hone.hooks.tampering import others, python, script, settings
+from git_hone.hooks.tampering.facts import (
+    CLOSE,
+    CONSTANT,
+    ORDER,
+    TRUTHY,
+    Check,
+    Facts,
+    FileChange,
+    Flag,
+    Mark,
+    Test,
+    alike,
+    words,
+)
 from git_hone.hooks.tampering.suppressions import LIKELY
 
 KINDS: Final = {
@@ -27,6 +40,7 @@ KINDS: Final = {
     "test_constant": "an assertion that holds whatever the code does",
     "subject_mocked": "a test replaces the very thing that it calls",
     "suppression_added": "a comment or attribute that silences a linter, type checker, scanner or coverage",
+    "config_loosened": "the configuration of a check asks for less",
     "special_cased_input": "code that answers one input by a literal, or behaves otherwise under test",
     "hard_coded_result": "a function that computed returns a literal",
     "swallowed_error": "an error is caught broadly and dropped",
@@ -34,6 +48,9 @@ KINDS: Final = {
 }
 MAX_BYTES: Final = 1_000_000
 """A file larger than this is not read."""
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]{3,}")
+CODE: Final = (".py", ".pyi", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".mts", ".cts", ".go", ".rs", ".java", ".kt", ".rb", ".php",
+               ".cs", ".c", ".h", ".cc", ".cpp", ".swift", ".vue", ".svelte")  # fmt: skip
 LIKE: Final = 0.6
 """Share of tokens that two tests must have in common to be one test under two names."""
 
@@ -62,6 +79,7 @@ def judge(files: Iterable[FileChange]) -> list[Flag]:
     flags = _tests(pairs, deleted)
     flags += _marks(pairs)
     flags += _functions(pairs)
+    flags += settings.compare([file for file in files if settings.wanted(file.path) or settings.wanted(file.old_path or "")])
     return sorted(set(flags), key=lambda flag: (flag.path, flag.line or 0, flag.kind, flag.detail))
 
 
@@ -79,28 +97,51 @@ def _read(file: FileChange) -> _Pair | None:
     old = file.old_path or file.path
     before, after = file.before or b"", file.after or b""
     if not (file.path.endswith((".py", ".pyi")) or old.endswith((".py", ".pyi"))):
-        return None
+        return _read_other(file, old)
     if not file.path.endswith((".py", ".pyi")):  # put away under a name that is no Python file
         read = python.read(old, old, before, b"", False)
         return _Pair(file, read[0], Facts(file.path)) if read else None
-    read = python.read(old, file.path, before, after, _more(LIKELY, before, after))
+    read = python.read(old, file.path, before, after, _differ(LIKELY, before, after))
     return _Pair(file, *read) if read else None
 
 
-def _more(pattern: re.Pattern[bytes], before: bytes, after: bytes) -> bool:
-    """Whether a line that fits `pattern` stands in `after` and not, as often, in `before`: a cheap look before a dear one."""
-    here = Counter(line.strip() for line in after.splitlines() if pattern.search(line))
-    here.subtract(Counter(line.strip() for line in before.splitlines() if pattern.search(line)))
-    return any(n > 0 for n in here.values())
+def _read_other(file: FileChange, old: str) -> _Pair | None:
+    """The same for JavaScript, TypeScript and the languages that are read by shape."""
+    before, after = file.before or b"", file.after or b""
+    silenced = _differ(LIKELY, before, after)
+    if file.path.endswith(script.ENDINGS) or old.endswith(script.ENDINGS):
+        tested = script.is_test_file(old) or script.is_test_file(file.path)
+        left = script.read(old, before, tested, silenced) if old.endswith(script.ENDINGS) else Facts(old)
+        right = script.read(file.path, after, tested, silenced) if file.path.endswith(script.ENDINGS) else Facts(file.path)
+        return _Pair(file, left, right)
+    if others.ending(file.path) and others.ending(old):
+        return _Pair(file, others.read(old, before, silenced), others.read(file.path, after, silenced))
+    return None
+
+
+def _differ(pattern: re.Pattern[bytes], before: bytes, after: bytes) -> bool:
+    """Whether a line that fits `pattern` stands more often on one side than on the other: a cheap look before a dear one."""
+    here = Counter(line.strip() for line in after.splitlines())
+    here.subtract(Counter(line.strip() for line in before.splitlines()))
+    return any(n and pattern.search(line) for line, n in here.items())
 
 
 def _deleted(files: Sequence[FileChange], pairs: Sequence[_Pair]) -> set[str]:
-    """Names of functions, classes and modules that the change takes away altogether, tests left out."""
+    """Names that the change takes out of the code that it touches, tests left out: functions, modules, options, messages."""
     gone: set[str] = set()
     here: set[str] = set()
+    mixed = {pair.file.path for pair in pairs if pair.before.tests}  # tests beside the code, or nothing but tests
     for pair in pairs:
-        gone |= pair.before.defined
         here |= pair.after.defined
+        if pair.file.path not in mixed:
+            gone |= pair.before.defined
+    texts: list[set[str]] = [set(), set()]
+    for file in files:
+        if file.path not in mixed and not _is_test(file.path) and file.path.endswith(CODE):
+            for side, raw in zip(texts, (file.before, file.after), strict=True):
+                side |= set(NAME.findall((raw or b"").decode("utf-8", "replace")))
+    gone |= texts[0] - texts[1]
+    here |= texts[1]
     for file in files:
         stem = PurePosixPath(file.path).stem.removesuffix(".test").removesuffix(".spec")
         if file.after is None and not _is_test(file.path):
@@ -109,11 +150,15 @@ def _deleted(files: Sequence[FileChange], pairs: Sequence[_Pair]) -> set[str]:
             gone.add(PurePosixPath(file.old_path).stem)
         if file.after is not None:
             here.add(stem)
-    return {name for name in gone - here if len(name) > 2 and not name.startswith("test")}
+    return {name for name in gone - here if len(name) > 3 and not name.startswith("test")}
 
 
 def _is_test(path: str) -> bool:
-    return python.is_test_file(path)
+    return (
+        python.is_test_file(path)
+        or script.is_test_file(path)
+        or bool(re.search(r"_test\.go$|Tests?\.(?:java|kt|cs)$|_spec\.rb$", path))
+    )
 
 
 # tests
@@ -190,12 +235,22 @@ def _lost(
                     f"`{test.leaf}` is now `{other[0].leaf}`, which no runner collects",
                 )
             )
-        elif test.skip or (test.names | test.calls) & deleted:
+        elif test.skip or test.words & deleted:
             continue
         else:
             left.setdefault(id(pair), []).append(test)
     for pair in pairs:
         tests = left.get(id(pair), [])
+        if tests and pair.file.old_path and _is_test(pair.file.old_path) and not _is_test(pair.file.path):
+            flags.append(
+                Flag(
+                    "test_renamed_away",
+                    pair.file.path,
+                    1,
+                    f"no runner looks for the {len(tests)} test(s) of {pair.file.old_path} here",
+                )
+            )
+            continue
         weight = sum(max(1, test.weight) for test in tests)
         whole = pair.file.after is None
         if not tests or weight <= budget[id(pair)] or (whole and weight <= spare):
@@ -269,7 +324,7 @@ def _weaker(was: Test, now: Test, path: str, deleted: set[str]) -> list[Flag]:
         new = came.pop(0)
         if new.strength <= ORDER - 1 and old.strength >= CLOSE:
             flags.append(Flag("assertion_weakened", path, new.line, f"asserts less: `{old.text[:80]}` became `{new.text[:80]}`"))
-    missing = [old for old in others if not any(name in old.text for name in deleted)]
+    missing = [old for old in others if not words(old.text) & deleted]
     n_was, n_now = was.cases * len(was.checks), now.cases * len([c for c in now.checks if c.strength > CONSTANT])
     constants = any(flag.kind == "test_constant" for flag in flags)
     if missing and n_now < n_was and not constants and not now.skip:
@@ -327,6 +382,8 @@ def _marks(pairs: Sequence[_Pair]) -> list[Flag]:
             if not mark.key.endswith(" *") and spare[wider] > 0:
                 spare[wider] -= 1
                 continue
+        if mark.kind == "test_skipped" and pair.file.before is None:
+            continue  # a new file takes no test away
         if mark.kind == "special_cased_input" and not _special(mark, pair, literals):
             continue
         flags.append(Flag(mark.kind, pair.file.path, mark.line or None, mark.detail))

@@ -8,7 +8,7 @@ import io
 import re
 import tokenize
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -63,20 +63,20 @@ def comments(text: str) -> list[tuple[int, str]]:
 
 
 def read(old: str, new: str, before: bytes, after: bytes, silenced: bool) -> tuple[Facts, Facts] | None:
-    """The facts of both sides of a file. Statements that stand in both at top level are passed over. `silenced`: read the
-    comments too. None when the new side does not parse; an old side that does not parse is read as empty."""
+    """The facts of both sides of a file. `silenced`: read the comments too. Statements that stand in both at the same
+    place are passed over. None when the new side does not parse; an old side that does not parse is read as empty."""
     sides = [parse(before), parse(after)]
     if sides[1] is None:
         return None
     trees = [tree or ast.Module([], []) for tree in sides]
     as_test = is_test_file(old) or is_test_file(new)
     readers = [Reader(path, raw, as_test) for path, raw in ((old, before), (new, after))]
-    texts = [{reader.segment(node) for node in tree.body} for reader, tree in zip(readers, trees, strict=True)]
+    texts = [set(reader.segments(tree.body, "")) for reader, tree in zip(readers, trees, strict=True)]
     skips = [reader.module_skip(tree) if as_test else ("", 0) for reader, tree in zip(readers, trees, strict=True)]
     whole = any(why for why, _ in skips) or is_test_file(old) != is_test_file(new)  # it concerns every test
     for reader, tree, other, skip in zip(readers, trees, reversed(texts), skips, strict=True):
-        body = tree.body if whole else [node for node in tree.body if reader.segment(node) not in other]
-        reader.read(tree, body, skip, silenced)
+        reader.known = set() if whole else other
+        reader.read(tree, skip, silenced)
     return readers[0].facts, readers[1].facts
 
 
@@ -90,21 +90,49 @@ class Reader:
         self.name = PurePosixPath(path).name
         self.is_test = is_test_file(path)
         self.as_test = as_test
+        self.known: set[tuple[str, ...]] = set()  # what the other side has too
         folders = PurePosixPath(path).parts[:-1]
         self.checker = as_test or self.name == "conftest.py" or "test" in folders or "tests" in folders
 
-    def segment(self, node: ast.stmt) -> tuple[str, ...]:
-        """The lines of a statement, its decorators with it."""
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-        return tuple(self.lines[first - 1 : node.end_lineno])
+    def segment(self, node: ast.stmt, prefix: str) -> tuple[str, ...]:
+        """Where a statement stands, and its lines, its decorators with it."""
+        decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+        first = min(node.lineno, decorators[0].lineno) if decorators else node.lineno
+        return (prefix, *self.lines[first - 1 : node.end_lineno])
 
-    def read(self, tree: ast.Module, body: list[ast.stmt], skip: tuple[str, int], silenced: bool) -> None:
-        """Collect from the statements of `body`, which stand in `tree`."""
+    def header(self, node: ast.ClassDef, prefix: str) -> tuple[str, ...]:
+        """What of a class concerns all of its members."""
+        first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+        marks = [ast.unparse(child) for child in node.body if isinstance(child, ast.Assign) and _is_marking(child)]
+        starts = any(isinstance(child, FUNCTIONS) and child.name == "__init__" for child in node.body)
+        return (prefix, *self.lines[first - 1 : node.body[0].lineno - 1], *marks, str(starts))
+
+    def segments(self, body: Iterable[ast.stmt], prefix: str) -> Iterator[tuple[str, ...]]:
+        """The segments of a body and of the classes in it, and the headers of these."""
+        for node in body:
+            yield self.segment(node, prefix)
+            if isinstance(node, ast.ClassDef):
+                inner = f"{prefix}{node.name}::"
+                yield self.header(node, inner)
+                yield from self.segments(node.body, inner)
+
+    def changed(self, body: Iterable[ast.stmt], prefix: str) -> list[ast.stmt]:
+        """The statements that the other side does not have."""
+        return [node for node in body if self.segment(node, prefix) not in self.known]
+
+    def members(self, node: ast.ClassDef, prefix: str) -> list[ast.stmt]:
+        """What of a changed class is to be read: all of it when what concerns all of it has changed."""
+        inner = f"{prefix}{node.name}::"
+        return self.changed(node.body, inner) if self.header(node, inner) in self.known else node.body
+
+    def read(self, tree: ast.Module, skip: tuple[str, int], silenced: bool) -> None:
+        """Collect from the statements of `tree` that are not `known`."""
         facts = self.facts
         if silenced:
             facts.marks += suppressions(comments(self.text), PYTHON)
-        last = {node.name: node for node in _flat(tree.body) if isinstance(node, FUNCTIONS)}
-        self._scope(body, "", skip, self.is_test, last)
+        body = self.changed(tree.body, "")
+        self._hidden(tree.body, "")
+        self._scope(body, "", skip, self.is_test)
         for node in body:
             self._marks(node)
         self._module_level(body)
@@ -113,16 +141,22 @@ class Reader:
 
     # tests
 
-    def _scope(
-        self, body: Iterable[ast.stmt], prefix: str, skip: tuple[str, int], collected: bool, last: Mapping[str, ast.stmt]
-    ) -> None:
-        """Functions and classes of a module or class body. `last`: name -> the definition that holds in the end."""
+    def _hidden(self, body: Iterable[ast.stmt], prefix: str) -> None:
+        """Tests that a later function of the same name hides."""
+        seen: set[str] = set()
+        for node in body if self.as_test else ():
+            if isinstance(node, FUNCTIONS) and node.name.startswith("test") and not _overloads(node):
+                if node.name in seen:
+                    self._add("test_renamed_away", f"hides {prefix}{node.name}", node, f"hides the `{node.name}` before it")
+                seen.add(node.name)
+
+    def _scope(self, body: Iterable[ast.stmt], prefix: str, skip: tuple[str, int], collected: bool) -> None:
+        """Functions and classes of a module or class body."""
         for node in _flat(body):
             if isinstance(node, FUNCTIONS):
                 self.facts.defined.add(node.name)
                 if self.as_test:
-                    shadowed = last.get(node.name, node) is not node and not _overloads(node)
-                    self._test(node, prefix, skip, collected and not shadowed)
+                    self._test(node, prefix, skip, collected)
                 else:
                     self.facts.functions[prefix + node.name] = _function(node)
             elif isinstance(node, ast.ClassDef):
@@ -135,10 +169,10 @@ class Reader:
                 off = any(_assigns(child, "__test__", False) for child in node.body)
                 starts = any(isinstance(child, FUNCTIONS) and child.name == "__init__" for child in node.body)
                 no_pytest = starts and "Case" not in bases
-                methods = {child.name: child for child in node.body if isinstance(child, FUNCTIONS)}
-                self._scope(
-                    node.body, f"{prefix}{node.name}::", mine, collected and counts and not off and not no_pytest, methods
-                )
+                inner = f"{prefix}{node.name}::"
+                self._hidden(node.body, inner)
+                body = node.body if mine[0] else self.members(node, prefix)
+                self._scope(body, inner, mine, collected and counts and not off and not no_pytest)
 
     def _test(self, node: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str, skip: tuple[str, int], collected: bool) -> None:
         named = node.name.startswith("test")
@@ -184,7 +218,7 @@ class Reader:
         self.facts.marks.append(Mark(kind, key, getattr(node, "lineno", 0), detail, owner))
 
     def _marks(self, top: ast.stmt) -> None:
-        for owner, node in _owned(top, ""):
+        for owner, node in self._owned(top, ""):
             if isinstance(node, ast.Try):
                 self._handlers(node)
             elif isinstance(node, (ast.With, ast.AsyncWith)):
@@ -207,6 +241,23 @@ class Reader:
                 self._exits(node.value, owner)
             elif isinstance(node, ast.Raise) and self.checker and node.exc is not None and _ends_well(node.exc):
                 self._add("harness_edited", "SystemExit(0)", node, "ends the run with success: `raise SystemExit(0)`")
+
+    def _owned(self, node: ast.AST, owner: str) -> Iterator[tuple[str, ast.AST]]:
+        """Every statement below, with the qualified name of the function or class that it stands in. A main guard is passed
+        over, and so is a member of a class that the other side has too."""
+        if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+            return
+        yield owner, node
+        children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            prefix = f"{owner}::" if owner else ""
+            children = self.members(node, prefix) if isinstance(node, ast.ClassDef) else node.body
+            owner = f"{prefix}{node.name}"
+        for child in children:
+            if isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
+                yield from self._owned(child, owner)
+            elif isinstance(child, ast.IfExp) and isinstance(node, ast.Return):
+                yield owner, child
 
     def _handlers(self, node: ast.Try) -> None:
         for handler in node.handlers:
@@ -369,18 +420,8 @@ def _overloads(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(re.search(r"overload|setter|register|singledispatch", ast.unparse(d)) for d in node.decorator_list)
 
 
-def _owned(node: ast.AST, owner: str) -> Iterator[tuple[str, ast.AST]]:
-    """Every node below, with the qualified name of the function or class that it stands in. A main guard is passed over."""
-    if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
-        return
-    yield owner, node
-    if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-        owner = f"{owner}::{node.name}" if owner else node.name
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
-            yield from _owned(child, owner)
-        elif isinstance(child, ast.IfExp) and isinstance(node, ast.Return):
-            yield owner, child
+def _is_marking(node: ast.Assign) -> bool:
+    return any(isinstance(target, ast.Name) and target.id in ("pytestmark", "__test__") for target in node.targets)
 
 
 def _assigns(node: ast.stmt, name: str, value: object) -> bool:
@@ -400,6 +441,15 @@ def _skipped(decorators: Iterable[ast.expr]) -> tuple[str, int]:
         name = ast.unparse(call.func) if call else text
         leaf = name.rsplit(".", 1)[-1]
         given = [*call.args, *(k.value for k in call.keywords if k.arg in ("condition", "reason"))] if call else []
+        if (
+            leaf in ("skipif", "xfail")
+            and given
+            and isinstance(given[0], ast.Constant)
+            and isinstance(given[0].value, str)
+            and call
+            and call.args
+        ):
+            given[0] = _expression(given[0].value) or given[0]
         condition = next(
             (arg for arg in given if not (isinstance(arg, ast.Constant) and isinstance(arg.value, str) and leaf != "skipif")),
             None,
@@ -418,6 +468,13 @@ def _skipped(decorators: Iterable[ast.expr]) -> tuple[str, int]:
             ):
                 return f"`@{text}`"[:120], node.lineno
     return "", 0
+
+
+def _expression(text: str) -> ast.expr | None:
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _skips_inside(body: Iterable[ast.stmt]) -> tuple[str, int]:
@@ -526,7 +583,7 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Function:
         else None
     )
     abstract = any("abstract" in ast.unparse(d) or "overload" in ast.unparse(d) for d in node.decorator_list)
-    computes = not abstract and any(not _literal(value) for value in values) and (used or calls)
+    computes = not abstract and any(not _literal(value) for value in returns) and (used or calls)
     return Function(node.lineno, computes, literal, branches)
 
 
@@ -545,5 +602,7 @@ def broader(old: str, new: str) -> bool:
         return False
     if new in ("Exception", "BaseException"):
         return old not in ("Exception", "BaseException") or new == "BaseException"
+    if new == "Error":
+        return True  # JavaScript's
     one, other = getattr(builtins, old, None), getattr(builtins, new, None)
     return isinstance(one, type) and isinstance(other, type) and issubclass(one, other)

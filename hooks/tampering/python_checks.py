@@ -54,7 +54,11 @@ def of(body: Iterable[ast.stmt]) -> list[Check]:
                 re.search(r"\bsuppress\(.*(?:AssertionError|\bException|BaseException)", ast.unparse(c)) for c in contexts
             )
             for context in contexts:
-                if isinstance(context, ast.Call) and RAISES.match(ast.unparse(context.func)):
+                if (
+                    isinstance(context, ast.Call)
+                    and RAISES.match(ast.unparse(context.func))
+                    and "None" not in map(ast.unparse, context.args)
+                ):
                     found.append(_raises(context, "; ".join(ast.unparse(child) for child in node.body), node))
             found += [] if silent else of(node.body)
         elif isinstance(node, ast.Try):
@@ -341,7 +345,7 @@ def mocks(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, int]:
                 r"(?:mock\.|unittest\.mock\.)?(?:Magic|Async)?Mock\(|create_autospec\(", value
             ):
                 found.setdefault(ast.unparse(child.targets[0]).rsplit(".", 1)[-1], child.lineno)
-        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) and child is not node:
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) and child in node.body and not child.decorator_list:
             returned = [c for c in child.body if isinstance(c, ast.Return)]
             if len(child.body) == 1 and returned and isinstance(returned[0].value, ast.Constant):
                 found.setdefault(child.name, child.lineno)

@@ -1,0 +1,140 @@
+"""Files of other languages: their tests by shape, their skip markers and suppressions by tokens."""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+from pathlib import PurePosixPath
+from typing import Final, NamedTuple
+
+from git_hone.hooks.tampering.facts import EXACT, ORDER, Check, Facts, Mark, Test, words
+from git_hone.hooks.tampering.lexer import BRACES, HASHES, blank, scan
+from git_hone.hooks.tampering.suppressions import ATTRIBUTES, OTHER, SCRIPT, codes_of
+from git_hone.hooks.tampering.suppressions import marks as suppressions
+
+
+class Language(NamedTuple):
+    """test: how a test begins, with its name as the one group that holds. checks, weak: assertions. skips: what leaves a test
+    out. The patterns are given code whose comments and strings are blanked."""
+
+    rules: re.Pattern[str]
+    test: re.Pattern[str] | None
+    checks: re.Pattern[str]
+    weak: re.Pattern[str]
+    skips: re.Pattern[str] | None
+
+
+NONE: Final = re.compile(r"(?!)")
+JVM: Final = Language(
+    BRACES,
+    re.compile(r"@(?:Test|ParameterizedTest|RepeatedTest)\b[^\n]*(?:\n\s*(?:@\w[^\n]*)?)*?[^\n]*?\b(?:void|fun)\s+(\w+)\("),
+    re.compile(r"\b(?:assert\w+|verify|assertThat|fail)\("),
+    re.compile(r"\bassert(?:NotNull|True|False|NotEquals)\(|isNotNull\("),
+    re.compile(r"@(?:Ignore|Disabled)\b(?!(?:On|If|In|Until|For))"),
+)
+LANGUAGES: Final[dict[str, Language]] = {
+    "go": Language(BRACES, re.compile(r"^func (Test\w+)\(", re.M), re.compile(r"\bt\.(?:Error|Fatal|Fail)\w*\(|\b(?:assert|require"
+        r"|is)\.\w+\("),
+                   re.compile(r"\b(?:assert|require)\.(?:NotNil|True|NotEmpty|NoError)\("), re.compile(r"(?<!\{)^\s*[tb]\.Skip(?:f|Now)?\(", re.M)),
+    "rs": Language(BRACES, re.compile(r"#\[(?:\w+::)?test[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub )?(?:async )?fn (\w+)"),
+                   re.compile(r"\b(?:debug_)?assert\w*!|\bpanic!"), re.compile(r"\bassert!|\bassert_ne!"),
+                   re.compile(r"#\[\s*ignore\b|#\[cfg\(any\(\)\)\]")),
+    "java": JVM, "kt": JVM, "scala": JVM, "groovy": JVM,
+    "cs": Language(BRACES, re.compile(r"\[(?:Fact|Theory|Test|TestMethod|TestCase)\b[^\n]*\n(?:\s*\[[^\n]*\n)*\s*public [\w<> ]*?(\w+)\("),
+                   re.compile(r"\bAssert\.\w+\(|\.Should\("), re.compile(r"\bAssert\.(?:NotNull|True|IsTrue|IsNotNull)\("),
+                   re.compile(r"\[\s*(?:Ignore|Explicit)\b|\bSkip\s*=")),
+    "rb": Language(HASHES, re.compile(r"^\s*def (test_\w+)", re.M), re.compile(r"\bassert\w*|\bexpect\b|\brefute\w*|must_"),
+                   re.compile(r"\bassert_(?:not_nil|respond_to)\b|be_truthy|not_to be_nil"),
+                   re.compile(r"^\s*(?:xit|xdescribe|xcontext|xspecify|fit|fdescribe|fcontext)\b|^\s*(?:skip|pending)\b(?!.*\b(?:if"
+                              r"|unless)\b)|,\s*(?:skip:|:skip|pending:)", re.M)),
+    "php": Language(BRACES, re.compile(r"public function (test\w+)\("), re.compile(r"(?:\$this->|self::|static::)assert\w+\(|expectException"),
+                    re.compile(r"assert(?:NotNull|True|NotEmpty)\("), re.compile(r"markTest(?:Skipped|Incomplete)\(")),
+    "swift": Language(BRACES, re.compile(r"\bfunc (test\w+)\("), re.compile(r"\bXCTAssert\w*\(|#expect\("), re.compile(r"XCTAssert(?:NotNil|True)\("),
+                      re.compile(r"\bthrow XCTSkip\b|\.disabled\(")),
+    "ex": Language(HASHES, None, NONE, NONE, re.compile(r"@(?:module)?tag :skip\b|@tag skip:")),
+    "sh": Language(HASHES, None, NONE, NONE, None),
+    **dict.fromkeys(("c", "h", "cc", "cpp", "hpp", "cxx", "m", "mm"),
+                    Language(BRACES, None, NONE, NONE, re.compile(r"\bGTEST_SKIP\(\)|\bTEST(?:_F|_P)?\(\w*,?\s*DISABLED_"))),
+}  # fmt: skip
+LANGUAGES.update({"exs": LANGUAGES["ex"], "bash": LANGUAGES["sh"], "kts": JVM, "rake": LANGUAGES["rb"]})
+CONDITION: Final = re.compile(r"\bif\b|\bunless\b|testing\.Short|GOOS|getenv|Getenv|cfg!|\belse\b")
+
+
+def ending(path: str) -> str:
+    """The language's key; "" for one that is not read."""
+    end = PurePosixPath(path).suffix.lstrip(".")
+    return end if end in LANGUAGES else ""
+
+
+def read(path: str, raw: bytes, silenced: bool) -> Facts:
+    """The facts of one side."""
+    language = LANGUAGES[ending(path)]
+    text = raw.decode("utf-8", "replace")
+    facts = Facts(path)
+    code = blank(text, language.rules)
+    if silenced:
+        comments = [(token.line, token.text) for token in scan(text, language.rules) if token.kind == "comment"]
+        facts.marks += suppressions(comments, (*OTHER, *SCRIPT[-1:]))
+        for name, rule, ends in ATTRIBUTES:
+            for match in rule.finditer(code) if ending(path) in ends else ():
+                line = code.count("\n", 0, match.start()) + 1
+                said = " ".join(match.group().split())[:80]
+                facts.marks += [Mark("suppression_added", f"{name} {one}", line, f"adds `{said}`") for one in codes_of(match)]
+    rows = code.split("\n")
+    for match in language.skips.finditer(code) if language.skips else ():
+        line = code.count("\n", 0, match.start() + len(match.group()) - len(match.group().lstrip())) + 1
+        near = " ".join(rows[max(0, line - 3) : line - 1])
+        if not CONDITION.search(rows[line - 1]) and not (near.rstrip().endswith("{") and CONDITION.search(near)):
+            facts.marks.append(
+                Mark("test_skipped", " ".join(match.group().split()), line, f"`{' '.join(match.group().split())}`")
+            )
+    if ending(path) == "sh":
+        _shell(facts, text)
+    if language.test is not None:
+        _tests(facts, code, language, text)
+    facts.defined |= set(re.findall(r"\b(?:func|fn|def|class|struct|fun|interface|trait)\s+(?:\([^)]*\)\s*)?(\w+)", code))
+    return facts
+
+
+def _shell(facts: Facts, text: str) -> None:
+    for number, row in enumerate(text.splitlines(), 1):
+        if re.search(
+            r"2>\s*/dev/null\s*\|\|\s*(?:true|:)\s*$|>\s*/dev/null 2>&1\s*\|\|\s*(?:true|:)", row
+        ) and not row.lstrip().startswith("#"):
+            facts.marks.append(Mark("swallowed_error", "2>/dev/null || true", number, f"`{row.strip()[:100]}`"))
+
+
+def _tests(facts: Facts, code: str, language: Language, text: str) -> None:
+    assert language.test is not None  # noqa: S101 - the caller looked
+    found = list(language.test.finditer(code))
+    lines = text.splitlines()
+    for match, following in zip_longest(found, found[1:]):
+        body = code[match.end() : _end(code, match.end(), following.start() if following else len(code), language)]
+        line = code.count("\n", 0, match.start(1)) + 1
+        checks = [
+            Check("", ORDER if language.weak.match(body, one.start()) else EXACT, _statement(body, one.start()), line)
+            for one in language.checks.finditer(body)
+        ]
+        first = max(0, line - 1)
+        whole = "\n".join(lines[first : first + body.count("\n") + 1])
+        facts.tests.append(Test(match[1], line, checks, words(whole), collected=True))
+
+
+def _statement(body: str, at: int) -> str:
+    end = body.find("\n", at)
+    return body[at : end if end > 0 else None].strip()
+
+
+def _end(code: str, at: int, limit: int, language: Language) -> int:
+    """Where a test's body ends: at its closing brace; without braces, where the next test begins."""
+    if language.rules is not BRACES:
+        return limit
+    start = code.find("{", at)
+    if start < 0:
+        return limit
+    depth = 0
+    for k in range(start, len(code)):
+        depth += (code[k] == "{") - (code[k] == "}")
+        if depth == 0:
+            return k + 1
+    return limit

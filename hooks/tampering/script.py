@@ -1,0 +1,629 @@
+"""A JavaScript or TypeScript file, read from its tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+from git_hone.hooks.tampering.facts import (
+    CLOSE,
+    CONSTANT,
+    EXACT,
+    ORDER,
+    PARTIAL,
+    TRUTHY,
+    Check,
+    Facts,
+    Function,
+    Mark,
+    Test,
+    words,
+)
+from git_hone.hooks.tampering.lexer import Token, scan
+from git_hone.hooks.tampering.suppressions import SCRIPT
+from git_hone.hooks.tampering.suppressions import marks as suppressions
+
+ENDINGS: Final = (".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".mts", ".cts")
+TEST_FILE: Final = re.compile(r"(?:\.|-|_)(?:test|spec|cy|e2e)\.[cm]?[jt]sx?$|^tests?\.[cm]?[jt]sx?$")
+SETUP_FILE: Final = re.compile(r"(?:setup|jest|vitest|mocha|karma|ava|reporter|runner|harness|environment)", re.I)
+TESTS: Final = {"it", "test", "specify", "xit", "xtest", "xspecify", "fit", "ftest"}
+GROUPS: Final = {"describe", "context", "suite", "xdescribe", "xcontext", "fdescribe", "fcontext"}
+SKIPPING: Final = {"skip", "todo", "failing", "fails", "fixme", "skipIf", "runIf"}
+WEAKER: Final = {
+    TRUTHY: "toBeDefined toBeTruthy toBeFalsy exist ok isOk isDefined isNotNull exists truthy falsy pass notNull toHaveBeenCalled called"
+            " toBeInTheDocument notEqual notStrictEqual notDeepEqual not isNotEmpty",
+    ORDER: "toBeGreaterThan toBeGreaterThanOrEqual toBeLessThan toBeLessThanOrEqual toBeInstanceOf above below least most instanceOf"
+           " instanceof isAbove isBelow a an toBeTypeOf isObject isArray isString isNumber throws greaterThan",
+    PARTIAL: "toContain toMatch toMatchObject toContainEqual include includes match toHaveProperty property contain toHaveLength lengthOf"
+             " toHaveBeenCalledTimes calledOnce like regex",
+    CLOSE: "toBeCloseTo closeTo approximately toMatchSnapshot toMatchInlineSnapshot toHaveBeenCalledWith calledWith"
+           " toHaveBeenLastCalledWith",
+}  # fmt: skip
+STRENGTH: Final = {name: strength for strength, names in WEAKER.items() for name in names.split()}
+"""Every other matcher asserts a value."""
+THROWS: Final = {"toThrow", "toThrowError", "throw", "throws", "rejects", "throwsAsync"}
+UNDER_TEST: Final = re.compile(
+    r"""process\.env\.NODE_ENV===?['"]test['"]|process\.env\.(?:JEST_WORKER_ID|VITEST|MOCHA|VITEST_WORKER_ID|CYPRESS)\b"""
+    r"""|typeof(?:jest|describe|vi)!==?['"]undefined['"]"""
+    r"""|(?:globalThis|global|window)\.(?:jest|__vitest\w*|Cypress)\b|['"](?:JEST_WORKER_ID|VITEST)['"]inprocess\.env"""
+)
+CLOSES: Final = {"(": ")", "[": "]", "{": "}"}
+TRIVIAL: Final = {"0", "1", "-1", "2", "''", '""', "``", "null", "undefined", "true", "false", "[]", "{}"}
+
+
+def is_test_file(path: str) -> bool:
+    """Whether the usual runners look for tests there."""
+    return bool(TEST_FILE.search(PurePosixPath(path).name)) or ("__tests__" in path.split("/") and path.endswith(ENDINGS))
+
+
+def read(path: str, raw: bytes, as_test: bool, silenced: bool) -> Facts:
+    """The facts of one side."""
+    return Reader(path, raw.decode("utf-8", "replace"), as_test).read(silenced)
+
+
+class Reader:
+    """Collects the facts of one file."""
+
+    def __init__(self, path: str, text: str, as_test: bool) -> None:
+        self.facts = Facts(path)
+        self.is_test = is_test_file(path)
+        self.as_test = as_test
+        everything = scan(text)
+        self.comments = [(token.line, token.text) for token in everything if token.kind == "comment"]
+        self.tokens = [token for token in everything if token.kind != "comment"]
+        self.match = _matches(self.tokens)
+        self.setup = as_test or bool(SETUP_FILE.search(PurePosixPath(path).name))
+
+    def read(self, silenced: bool) -> Facts:
+        if silenced:
+            self.facts.marks += suppressions(self.comments, SCRIPT)
+        self._functions()
+        if self.as_test:
+            self._tests()
+        else:
+            self._special()
+        self._swallowed()
+        self._harness()
+        return self.facts
+
+    def text(self, start: int, end: int) -> str:
+        """The tokens from `start` to before `end`, without spaces."""
+        return "".join(token.text for token in self.tokens[start:end])
+
+    def is_(self, at: int, *texts: str) -> bool:
+        return 0 <= at < len(self.tokens) and self.tokens[at].text in texts
+
+    def _add(self, kind: str, key: str, at: int, detail: str, owner: str = "") -> None:
+        self.facts.marks.append(Mark(kind, key[:160], self.tokens[at].line, detail[:160], owner))
+
+    def arguments(self, opening: int) -> list[tuple[int, int]]:
+        """(start, end) of each argument between brackets."""
+        closing = self.match.get(opening, len(self.tokens))
+        found, start, k = [], opening + 1, opening + 1
+        while k < closing:
+            if k in self.match:
+                k = self.match[k]
+            elif self.tokens[k].text == ",":
+                found.append((start, k))
+                start = k + 1
+            k += 1
+        return [*found, (start, closing)] if start < closing else found
+
+    # tests
+
+    def _calls(self) -> Iterator[tuple[int, str, list[str], int, int]]:
+        """(index, name, modifiers, opening bracket, cases) of each call of it, test, describe and the like."""
+        for k, token in enumerate(self.tokens):
+            if token.kind != "name" or token.text not in TESTS | GROUPS or self.is_(k - 1, ".", "function", "?."):
+                continue
+            at, modifiers, cases = k + 1, list[str](), 1
+            while self.is_(at, ".") and at + 1 < len(self.tokens) and self.tokens[at + 1].kind == "name":
+                modifiers.append(self.tokens[at + 1].text)
+                at += 2
+            if modifiers and modifiers[-1] in ("each", "for") and at < len(self.tokens):
+                if self.tokens[at].kind == "template":
+                    cases = max(1, self.tokens[at].text.count("\n") - 1)
+                    at += 1
+                elif self.is_(at, "(") and at in self.match:
+                    inner = at + 1
+                    cases = max(1, len(self.arguments(inner))) if self.is_(inner, "[") else 1
+                    at = self.match[at] + 1
+            elif modifiers and modifiers[-1] in ("skipIf", "runIf") and at in self.match:
+                said = self.text(at + 1, self.match[at])
+                if said not in ("true", "!0", "1") if modifiers[-1] == "skipIf" else said not in ("false", "!1", "0"):
+                    modifiers[-1] = "conditional"
+                at = self.match[at] + 1
+            if self.is_(at, "(") and at in self.match and self.arguments(at):
+                yield k, token.text, modifiers, at, cases
+
+    def _tests(self) -> None:
+        groups: list[tuple[int, int, str, str]] = []  # start, end, title, why skipped
+        for k, name, modifiers, opening, cases in self._calls():
+            first = self.arguments(opening)[0]
+            token = self.tokens[first[0]]
+            line = self.tokens[k].line
+            inside = [group for group in groups if group[0] < k < group[1]]
+            if token.kind not in ("string", "template") and name == "test" and modifiers in (["skip"], ["fixme"]):
+                continue  # Playwright: a condition inside a test
+            said = f"`{name}{''.join('.' + m for m in modifiers)}`"
+            skip = (
+                said
+                if name.startswith("x") or set(modifiers) & SKIPPING
+                else next((group[3] for group in inside if group[3]), "")
+            )
+            if "only" in modifiers or name.startswith("f"):
+                self._add("test_skipped", f"only {said}", k, f"{said} leaves every other test out")
+            title = token.text[1:-1] if token.kind in ("string", "template") else self.text(*first)
+            if name in GROUPS:
+                groups.append((opening, self.match[opening], title, skip))
+                continue
+            path = "::".join([*(group[2] for group in inside), title])
+            self._test(path, line, opening, cases, skip)
+
+    def _test(self, name: str, line: int, opening: int, cases: int, skip: str) -> None:
+        closing = self.match[opening]
+        body = self._body(opening, closing)
+        if not skip and body:
+            skip = self._skips(*body)
+        names = frozenset(t.text for t in self.tokens[opening:closing] if t.kind == "name")
+        calls = frozenset(
+            t.text for k, t in enumerate(self.tokens[opening:closing], opening) if t.kind == "name" and self.is_(k + 1, "(")
+        )
+        text = " ".join(t.text for t in self.tokens[body[0] if body else opening : closing])
+        self.facts.literals |= {t.text for t in self.tokens[opening:closing] if t.kind in ("string", "number")}
+        self.facts.tests.append(
+            Test(name, line, self._checks(*body) if body else [], words(text), names, calls,
+                 self._mocks(opening, closing), self.is_test, skip, line, cases)
+        )  # fmt: skip
+
+    def _body(self, opening: int, closing: int) -> tuple[int, int] | None:
+        """The tokens of a test's function, behind its arrow or brace."""
+        for start, end in self.arguments(opening)[1:]:
+            for k in range(start, end):
+                if self.is_(k, "=>"):
+                    return (k + 2, self.match[k + 1]) if self.is_(k + 1, "{") and k + 1 in self.match else (k + 1, end)
+                if self.is_(k, "{") and k in self.match and self.is_(start, "function", "async"):
+                    return k + 1, self.match[k]
+        return None
+
+    def _skips(self, start: int, end: int) -> str:
+        for k in self._top(start, end):
+            skips = self.is_(k, "skip", "pending", "fixme") and self.is_(k + 1, "(") and k + 1 in self.match
+            if skips and (self.is_(k - 1, ".") or self.is_(k, "pending")):
+                said = self.text(k + 2, self.match[k + 1])
+                if said in ("", "true") or self.tokens[k + 2].kind in ("string", "template"):
+                    return f"`{self.text(max(start, k - 2), k + 1)}()`"
+        return ""
+
+    def _top(self, start: int, end: int) -> Iterator[int]:
+        """Positions that stand in no inner braces."""
+        k = start
+        while k < end:
+            yield k
+            k = self.match[k] + 1 if self.is_(k, "{") and k in self.match else k + 1
+
+    def _silent(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Stretches whose assertions count for nothing: after a return, under `if (false)`, in a try whose catch is silent."""
+        found = []
+        for k in self._top(start, end):
+            if (
+                self.is_(k, "return")
+                and not self.is_(k - 1, ")", "=>")
+                and not self.is_(k + 1, "expect", "await", "Promise", "new")
+            ):
+                close = next(
+                    (j for j in range(k, end) if self.tokens[j].text in (";", "}") or self.tokens[j].line > self.tokens[k].line),
+                    end,
+                )
+                found.append((close, end))
+                break
+        for k in range(start, end):
+            if (
+                self.is_(k, "if", "while")
+                and self.is_(k + 1, "(")
+                and self.text(k + 2, self.match.get(k + 1, k + 2)) in ("false", "0", "!1", "!true")
+            ):
+                body = self.match[k + 1] + 1
+                found.append((body, self.match.get(body, body + 12)))
+            if self.is_(k, "try") and self.is_(k + 1, "{") and k + 1 in self.match:
+                after = self.match[k + 1] + 1
+                if self.is_(after, "catch"):
+                    brace = self.match.get(after + 1, after) + 1 if self.is_(after + 1, "(") else after + 1
+                    inside = self.text(brace, self.match.get(brace, brace))
+                    if not re.search(r"throw|expect|fail|reject|assert|done\(", inside):
+                        found.append((k + 1, self.match[k + 1]))
+        return found
+
+    def _checks(self, start: int, end: int) -> list[Check]:
+        silent = self._silent(start, end)
+        found: list[Check] = []
+        for k in range(start, end):
+            token = self.tokens[k]
+            if token.kind != "name" or any(a <= k < b for a, b in silent):
+                continue
+            check = None
+            if token.text == "expect" and self.is_(k + 1, "(") and k + 1 in self.match:
+                check = self._expect(k)
+            elif token.text in ("assert", "t", "should") and not self.is_(k - 1, ".") and self.is_(k + 1, ".", "("):
+                check = self._assert(k)
+            elif token.text == "should" and self.is_(k - 1, ".") and self.is_(k + 1, "(", "."):
+                check = Check(
+                    self.text(max(start, k - 4), k - 1), EXACT, self.text(max(start, k - 4), min(end, k + 12)), token.line
+                )
+            if check is not None:
+                found.append(check)
+        return found
+
+    def _expect(self, k: int) -> Check | None:
+        closing = self.match[k + 1]
+        subject = self.text(k + 2, closing)
+        at, chain, opening = closing + 1, list[str](), -1
+        while self.is_(at, ".") and at + 1 < len(self.tokens) and self.tokens[at + 1].kind == "name":
+            chain.append(self.tokens[at + 1].text)
+            at += 2
+            if self.is_(at, "(") and at in self.match:
+                opening = at
+                at = self.match[at] + 1
+        line = self.tokens[k].line
+        if not chain:
+            return Check(subject, CONSTANT, f"expect({subject})", line) if self.is_(at, ";", ")", "}") else None
+        text = self.text(k, at)
+        matcher = chain[-1]
+        given = [self.text(*argument) for argument in self.arguments(opening)] if opening >= 0 else []
+        return _check(matcher, subject, given, "not" in chain, text, line)
+
+    def _assert(self, k: int) -> Check | None:
+        if self.is_(k + 1, "("):
+            matcher, opening = "ok", k + 1
+        elif k + 2 < len(self.tokens) and self.tokens[k + 2].kind == "name" and self.is_(k + 3, "("):
+            matcher, opening = self.tokens[k + 2].text, k + 3
+        else:
+            return None
+        if opening not in self.match or (
+            self.is_(k, "t") and matcher in ("plan", "log", "teardown", "timeout", "context", "end", "test", "skip", "todo")
+        ):
+            return None
+        given = [self.text(*argument) for argument in self.arguments(opening)]
+        text = self.text(k, self.match[opening] + 1)
+        return _check(matcher, given[0] if given else "", given[1:], False, text, self.tokens[k].line)
+
+    def _mocks(self, start: int, end: int) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for k in range(start, end):
+            token = self.tokens[k]
+            if (
+                token.text in ("spyOn", "stub", "replace", "fake")
+                and self.is_(k - 1, ".")
+                and self.is_(k + 1, "(")
+                and k + 1 in self.match
+            ):
+                given = self.arguments(k + 1)
+                after = self.match[k + 1]
+                if (
+                    len(given) > 1
+                    and self.tokens[given[1][0]].kind == "string"
+                    and (token.text != "spyOn" or "mock" in self.text(after, after + 3))
+                ):
+                    found.setdefault(self.tokens[given[1][0]].text[1:-1], token.line)
+            elif (
+                token.text == "="
+                and self.tokens[k - 1].kind == "name"
+                and re.match(r"(?:jest|vi|sinon|mock)\.(?:fn|stub|fake)\(|\(?\w*\)?=>[\d'\"\[{]", self.text(k + 1, k + 8))
+            ):
+                found.setdefault(self.tokens[k - 1].text, token.line)
+        return found
+
+    # the code under test
+
+    def _functions(self) -> None:
+        for k, token in enumerate(self.tokens):
+            if token.kind != "name":
+                continue
+            name, at = token.text, k + 1
+            if self.is_(k - 1, "function") or (self.is_(k - 1, "*") and self.is_(k - 2, "function")):
+                pass
+            elif (self.is_(at, "=") and self.is_(at + 1, "async", "function", "(")) or (
+                self.is_(at, "=") and self.is_(at + 2, "=>")
+            ):
+                at += 1
+                while self.is_(at, "async", "function", "*"):
+                    at += 1
+            elif (
+                not self.is_(at, "(")
+                or self.is_(k - 1, ".", "new", "function")
+                or name in ("if", "for", "while", "switch", "catch", "function", "return")
+            ):
+                continue
+            given, body = self._signature(at)
+            if body is None:
+                continue
+            self.facts.defined.add(name)
+            if not self.as_test:
+                self.facts.functions[name] = self._function(given, body, token.line)
+                said = self.facts.functions[name].literal
+                if name in ("equals", "isEqual", "equal") and said == "true":
+                    self._add("harness_edited", f"{name} true", k, f"`{name}` always answers true")
+
+    def _signature(self, at: int) -> tuple[set[str], tuple[int, int] | None]:
+        """The parameters of a function, and where its body stands."""
+        if self.is_(at, "("):
+            if at not in self.match:
+                return set(), None
+            given = {t.text for t in self.tokens[at : self.match[at]] if t.kind == "name"}
+            after = self.match[at] + 1
+        else:
+            given, after = {self.tokens[at].text} if at < len(self.tokens) else set(), at + 1
+        if self.is_(after, ":"):  # a return type
+            stop = next((k for k in range(after, min(after + 40, len(self.tokens))) if self.is_(k, "=>", "{", ";")), after)
+            after = stop
+        if self.is_(after, "=>"):
+            after += 1
+            if not self.is_(after, "{"):
+                end = after
+                while end < len(self.tokens) and not self.is_(end, ";", ",", ")", "}"):
+                    if self.tokens[end].line > self.tokens[after].line and self.tokens[end].kind == "name":
+                        break
+                    end = self.match[end] + 1 if end in self.match else end + 1
+                return given, (after, end)
+        if self.is_(after, "{") and after in self.match:
+            return given, (after, self.match[after] + 1)
+        return given, None
+
+    def _function(self, given: set[str], body: tuple[int, int], line: int) -> Function:
+        start, end = body
+        inner = self.tokens[start:end]
+        block = self.is_(start, "{")
+        returns = [self._returned(k + 1, end) for k in range(start, end) if self.is_(k, "return")] if block else [(start, end)]
+        texts = [self.text(*one) for one in returns]
+        plain = [text for one, text in zip(returns, texts, strict=True) if self._literal(*one)]
+        fixed = {
+            self.tokens[k - 1].text: self.text(k + 1, k + 2)
+            for k in range(start, end)
+            if self.is_(k, "=") and self._literal(k + 1, k + 2) and self.is_(k + 2, ";")
+        }
+        used = any(t.kind == "name" and t.text in given for t in inner)
+        calls = any(
+            t.kind == "name" and self.is_(k + 1, "(") and t.text not in ("if", "for", "while", "switch", "catch")
+            for k, t in enumerate(inner, start)
+        )
+        branches = sum(1 for _ in self._branches(start, end))
+        always = None
+        if len(returns) == 1 and not used and not calls:
+            value = fixed.get(texts[0], texts[0])
+            always = value if plain or texts[0] in fixed else None
+        return Function(line, len(plain) < len(returns) and (used or calls), always, branches)
+
+    def _returned(self, start: int, end: int) -> tuple[int, int]:
+        k = start
+        while k < end and not self.is_(k, ";", "}", "case", "default"):
+            if (
+                k > start
+                and self.tokens[k].line > self.tokens[k - 1].line
+                and self.tokens[k - 1].text not in "({[,+-*/&|?:=."
+                and self.tokens[k].text not in ".?:+-*/&|"
+            ):
+                break
+            k = self.match[k] + 1 if k in self.match else k + 1
+        return start, min(k, end)
+
+    def _literal(self, start: int, end: int) -> bool:
+        inner = self.tokens[start:end]
+        if not inner:
+            return False
+        return all(
+            t.kind in ("string", "number")
+            or t.text in ("true", "false", "null", "undefined", "[", "]", "{", "}", ",", "-", "as", "const", ":")
+            or (t.kind == "name" and self.is_(k + 1, ":") and not self.is_(k - 1, "?"))
+            or (t.kind == "template" and "${" not in t.text)
+            for k, t in enumerate(inner, start)
+        )
+
+    def _branches(self, start: int, end: int) -> Iterator[tuple[int, str, str]]:
+        """(position, input, answer) of each branch that answers one literal by another."""
+        for k in range(start, end):
+            if self.is_(k, "if") and self.is_(k + 1, "(") and k + 1 in self.match:
+                given = self._compared(k + 2, self.match[k + 1])
+                at = self.match[k + 1] + 1
+                at += self.is_(at, "{")
+                if given and self.is_(at, "return"):
+                    answer = self._returned(at + 1, end)
+                    if self._literal(*answer):
+                        yield k, given, self.text(*answer)
+            elif self.is_(k, "===", "==") and self.is_(k + 2, "?") and self._literal(k + 1, k + 2):
+                colon = next((j for j in range(k + 3, min(end, k + 20)) if self.is_(j, ":")), None)
+                if colon and self._literal(k + 3, colon):
+                    yield k, self.text(k + 1, k + 2), self.text(k + 3, colon)
+            elif self.is_(k, "case") and self.is_(k + 2, ":") and self.is_(k + 3, "return") and self._literal(k + 1, k + 2):
+                answer = self._returned(k + 4, end)
+                if self._literal(*answer):
+                    yield k, self.text(k + 1, k + 2), self.text(*answer)
+
+    def _compared(self, start: int, end: int) -> str:
+        """The literals that a condition asks for, or "" for another condition."""
+        text = self.text(start, end)
+        found = []
+        for part in re.split(r"&&|\|\|", text):
+            match = re.fullmatch(r"\(*([\w$.\[\]]+)={2,3}(-?\d[\d.]*|'[^']*'|\"[^\"]*\"|`[^`$]*`)\)*", part)
+            swapped = re.fullmatch(r"\(*(-?\d[\d.]*|'[^']*'|\"[^\"]*\")={2,3}([\w$.\[\]]+)\)*", part)
+            member = re.fullmatch(r"\[((?:-?\d[\d.]*|'[^']*'|\"[^\"]*\"|,)+)\]\.includes\([\w$.]+\)", part)
+            deep = re.fullmatch(r"JSON\.stringify\([\w$.]+\)={2,3}('[^']*'|\"[^\"]*\"|`[^`$]*`)", part)
+            if match:
+                found.append(match[2])
+            elif swapped:
+                found.append(swapped[1])
+            elif member or deep:
+                found.append((member or deep)[1])  # type: ignore[index]
+            else:
+                return ""
+        return "" if all(one in TRIVIAL for one in found) else ",".join(found)
+
+    def _special(self) -> None:
+        spans = []
+        opened = {closing: opening for opening, closing in self.match.items()}
+        for k, token in enumerate(self.tokens):
+            if token.kind == "name" and token.text in self.facts.functions:
+                at = k + 1
+                if self.is_(at, "="):
+                    at += 1
+                    while self.is_(at, "async", "function", "*"):
+                        at += 1
+                body = self._signature(at)[1] if self.is_(at, "(") or self.is_(at + 1, "=>") else None
+                if body:
+                    spans.append((body[0], body[1], token.text))
+        for k, given, answer in self._branches(0, len(self.tokens)):
+            owner = max(((a, b, name) for a, b, name in spans if a <= k < b), default=(0, 0, ""))[2]
+            self._add(
+                "special_cased_input",
+                f"{given} -> {answer}",
+                k,
+                f"one input has its own answer: `{given}` gives `{answer}`",
+                owner,
+            )
+        for k, token in enumerate(self.tokens):
+            if self.is_(k, "}") and self.is_(k + 1, "[", ")"):
+                opening = opened.get(k)
+                access = k + 1 if self.is_(k + 1, "[") else k + 2 if self.is_(k + 2, "[") else None
+                if opening and access and self._literal(opening, k + 1) and self.is_(k - 1, ",") | (k - opening > 3):
+                    owner = max(((a, b, name) for a, b, name in spans if a <= k < b), default=(0, 0, ""))[2]
+                    table = self.text(opening, k + 1)
+                    self._add("special_cased_input", f"table {table}", k, f"answers from a table: `{table}`", owner)
+            if token.text in ("process", "typeof", "globalThis", "global", "window") or token.kind == "string":
+                said = UNDER_TEST.match(self.text(k, k + 8))
+                if said:
+                    self._add(
+                        "special_cased_input", f"under test {said.group()}", k, f"behaves otherwise under test: `{said.group()}`"
+                    )
+
+    # the rest
+
+    def _swallowed(self) -> None:
+        for k in range(len(self.tokens)):
+            if not self.is_(k, "catch"):
+                continue
+            if self.is_(k - 1, ".") and self.is_(k + 1, "(") and k + 1 in self.match:
+                said = self.text(k + 2, self.match[k + 1])
+                if re.fullmatch(
+                    r"(?:\(?\w*\)?=>(?:\{(?:return(?:null|undefined|false|''|\[\])?;?)?\}|null|undefined|void0|false|\[\]|''|\(\{\}\))"
+                    r"|function\(\w*\)\{\}|noop|\w+\.noop)",
+                    said,
+                ):
+                    self._add("swallowed_error", f".catch({said})", k, f"`.catch({said})`")
+            elif self.is_(k - 1, "}"):
+                brace = self.match.get(k + 1, k) + 1 if self.is_(k + 1, "(") else k + 1
+                if self.is_(brace, "{") and brace in self.match:
+                    inside = self.text(brace + 1, self.match[brace])
+                    if re.fullmatch(
+                        r"(?:return(?:null|undefined|false|true|''|\"\"|\[\]|\{\}|-?\d+)?|continue|break)?;?", inside
+                    ):
+                        self._add("swallowed_error", f"catch {{{inside}}}", k, f"`catch {{ {inside} }}`")
+
+    def _harness(self) -> None:
+        stem = re.split(r"[.-](?:test|spec|cy|e2e)\b", PurePosixPath(self.facts.path).name)[0]
+        for k, token in enumerate(self.tokens):
+            if token.kind != "name":
+                continue
+            said = self.text(k, k + 6)
+            if self.setup and re.match(r"process\.exit\((?:0|)\)|process\.exitCode=0", said):
+                self._add("harness_edited", said[:16], k, f"ends the run with success: `{said}`")
+            elif re.match(
+                r"(?:global|globalThis|window)\.(?:it|test|expect|describe|assert|xit|beforeEach|afterEach)=(?!=)", said
+            ) or (
+                self.setup
+                and re.match(r"(?:it|test|describe|expect)=(?!=|>)", said)
+                and not self.is_(k - 1, "const", "let", "var", ",", "{", ".")
+            ):
+                self._add("harness_edited", said, k, f"replaces a part of the runner: `{said}`")
+            elif re.match(r"expect\.extend\(\{", said) and k + 3 in self.match:
+                inside = self.text(k + 3, self.match[k + 3])
+                if re.search(r"\bto(?:Be|Equal|StrictEqual|Throw|Match|Contain)\b[:(]|pass:true", inside):
+                    self._add(
+                        "harness_edited", "expect.extend", k, "defines a matcher that always passes, or in place of another"
+                    )
+            elif (
+                re.match(
+                    r"(?:expect|assert|chai|jest)(?:\.prototype|\.Assertion)?\.(?!extend|config|use|setTimeout)\w+=(?!=|>)", said
+                )
+                and self.setup
+            ):
+                self._add("harness_edited", said, k, f"replaces a part of the runner: `{said}`")
+            elif (
+                self.setup and re.match(r"(?:\w+\.)?(?:numFailedTests|numFailedTestSuites|failures|failed|failureCount)=0", said)
+            ) or (
+                self.setup and re.match(r"(?:\w+\.)+(?:status|state|outcome|success)=(?:'passed'|\"passed\"|'pass'|true)", said)
+            ):
+                self._add("harness_edited", said[:24], k, f"sets the outcome: `{said}`")
+            elif self.as_test and re.match(r"(?:jest|vi)\.(?:mock|doMock)\(", said) and self.tokens[k + 4].kind == "string":
+                module = PurePosixPath(self.tokens[k + 4].text[1:-1]).name.split(".")[0]
+                if module and module == stem:
+                    self._add("subject_mocked", f"module {module}", k, f"`{module}`, which this file tests, is replaced")
+
+
+def _matches(tokens: Sequence[Token]) -> dict[int, int]:
+    """Opening bracket -> closing bracket, by position."""
+    found: dict[int, int] = {}
+    open_: list[int] = []
+    for k, token in enumerate(tokens):
+        if token.kind != "mark":
+            continue
+        if token.text in "([{" and token.text:
+            open_.append(k)
+        elif token.text in ")]}" and open_:
+            while open_ and CLOSES[tokens[open_[-1]].text] != token.text:
+                open_.pop()
+            if open_:
+                found[open_.pop()] = k
+    return found
+
+
+def _check(matcher: str, subject: str, given: list[str], negated: bool, text: str, line: int) -> Check:
+    first = given[0] if given else ""
+    literal = bool(re.fullmatch(r"true|false|null|undefined|-?\d[\d.]*|'[^']*'|\"[^\"]*\"", subject))
+    simple = literal or bool(re.fullmatch(r"[\w$.]+", subject))
+    if not negated and (
+        (literal and subject == first)
+        or (
+            simple
+            and subject == first
+            and matcher in ("toBe", "toEqual", "toStrictEqual", "equal", "eql", "strictEqual", "deepEqual", "is", "same")
+        )
+        or (subject == "true" and matcher in ("toBeTruthy", "toBeDefined", "ok", "true", "isTrue", "truthy", "isOk"))
+        or (
+            literal
+            and subject not in ("false", "null", "undefined", "0", "''", '""')
+            and matcher in ("toBeTruthy", "toBeDefined", "ok", "truthy")
+        )
+        or (matcher == "ok" and (subject == "" or subject.endswith("||true")))
+        or matcher == "pass"
+        or subject.endswith("||true")
+    ):
+        return Check("", CONSTANT, text, line)
+    if matcher in THROWS:
+        broad = first in ("", "Error")
+        return Check(f"raises {subject}", ORDER if broad else CLOSE, text, line, None, (first or "Error",))
+    strength = STRENGTH.get(matcher, EXACT)
+    slack = None
+    if matcher == "toBeCloseTo":
+        digits = given[1] if len(given) > 1 else "2"
+        slack = 10.0 ** -int(digits) if re.fullmatch(r"-?\d+", digits) else None
+    elif matcher in ("closeTo", "approximately") and len(given) > 1 and re.fullmatch(r"[\d.]+(?:e-?\d+)?", given[1]):
+        slack = float(given[1])
+    elif strength == ORDER and re.fullmatch(r"-?[\d.]+", first):
+        slack = float(first) * (1 if re.search(r"[Ll]ess|below|most", matcher) else -1)
+    if (
+        re.search(r"expect\.any(?:thing)?\(|expect\.(?:objectContaining|stringContaining|arrayContaining|stringMatching)\(", text)
+        and strength >= CLOSE
+    ):
+        strength = TRUTHY if re.fullmatch(r"expect\.any(?:thing)?\(.*\)", first) else PARTIAL
+    if negated:
+        strength = TRUTHY
+    if subject.endswith(".length"):
+        subject, strength = subject.removesuffix(".length"), min(strength, max(TRUTHY, strength - 1))
+    if subject.startswith(("!!", "Boolean(")):
+        subject, strength = subject.removeprefix("!!").removeprefix("Boolean(").removesuffix(")"), TRUTHY
+    if re.match(r"(?:typeof|Array\.isArray\()", subject):
+        subject, strength = re.sub(r"^(?:typeof|Array\.isArray\()|\)$", "", subject), ORDER
+    if re.search(r"\.(?:includes|startsWith|some|every|has)\(", subject) and first in ("true", ""):
+        subject, strength = re.split(r"\.(?:includes|startsWith|some|every|has)\(", subject)[0], min(strength, PARTIAL)
+    return Check(subject, strength, text, line, slack)
