@@ -115,7 +115,7 @@ def _read_other(file: FileChange, old: str) -> _Pair | None:
         right = script.read(file.path, after, tested, silenced) if file.path.endswith(script.ENDINGS) else Facts(file.path)
         return _Pair(file, left, right)
     if others.ending(file.path) and others.ending(old):
-        return _Pair(file, others.read(old, before, silenced), others.read(file.path, after, silenced))
+        return _Pair(file, *others.read(old, file.path, before, after, silenced))
     return None
 
 

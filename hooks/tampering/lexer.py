@@ -1,5 +1,5 @@
-"""Tokens of languages with C's comments and quotes, JavaScript and TypeScript first: enough to tell code from comments,
-strings, templates and regular expressions. A file that breaks a rule is read as well as it can be; nothing raises."""
+"""What is code, comment, string, template or regular expression: tokens of JavaScript and TypeScript, and for other languages
+their comments and strings. A file that breaks a rule is read as well as it can be; nothing raises."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ REST: Final = (
 QUOTES: Final = r"""|(?P<string>"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*')"""
 SCRIPT: Final = re.compile(COMMON + QUOTES + r"|(?P<template>`)" + REST)
 BRACES: Final = re.compile(  # Go, Rust, Java, Kotlin, C#, C, Swift, PHP: a lone ' is a lifetime or a label
-    COMMON + r'''|(?P<string>"""[\s\S]*?"""|r(\#+)"[\s\S]*?"\4|@"(?:""|[^"])*"|"(?:\\[\s\S]|[^"\\])*"|'(?:\\[^\n]{1,8}?|[^'\\\n])'|`[^`]*`)''' + REST
-)  # fmt: skip
+    r'''(?P<comment>//[^\n]*|/\*[\s\S]*?(?:\*/|\Z))|"""[\s\S]*?"""|\br(?P<hashes>\#+)"[\s\S]*?"(?P=hashes)|@"(?:""|[^"])*"|"(?:\\[\s\S]|[^"\\])*"'''
+    r"""|'(?:\\[^\n]{1,8}?|[^'\\\n])'|`[^`]*`"""
+)
+"""Comments and strings; what is neither is code."""
 HASHES: Final = re.compile(  # Ruby, shell, Elixir
-    r"""(?P<space>\s+)|(?P<comment>(?<![$\w{\\])\#[^\n]*|^=begin[\s\S]*?^=end[^\n]*)|(?P<string>"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*')"""
-    r"|(?P<number>\d[\d_]*(?:\.\d+)?)|(?P<name>[A-Za-z_@:][\w?!]*)|(?P<mark>[\s\S])",
-    re.M,
+    r"""(?P<comment>(?<![$\w{\\])\#[^\n]*|^=begin[\s\S]*?^=end[^\n]*)|"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'""", re.M
 )
 LITERAL: Final = re.compile(r"/(?![*/\n])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[A-Za-z]*")
 BEFORE_REGEX: Final = {
@@ -49,7 +49,7 @@ BEFORE_REGEX: Final = {
 }
 
 
-def scan(text: str, rules: re.Pattern[str] = SCRIPT) -> list[Token]:
+def scan(text: str) -> list[Token]:
     """The tokens of a text, comments among them, spaces left out.
 
     >>> [token.kind for token in scan("a = /b'/ // c")]
@@ -61,13 +61,13 @@ def scan(text: str, rules: re.Pattern[str] = SCRIPT) -> list[Token]:
     at, line, size = 0, 1, len(text)
     last = ""
     while at < size:
-        match = rules.match(text, at)
+        match = SCRIPT.match(text, at)
         if match is None:
             break
         kind, end = match.lastgroup or "mark", match.end()
         if kind == "template":
             end = _template(text, at)
-        elif kind == "mark" and rules is SCRIPT and match.group() == "/" and _regex_here(last):
+        elif kind == "mark" and match.group() == "/" and _regex_here(last):
             literal = LITERAL.match(text, at)
             if literal:
                 kind, end = "regex", literal.end()
@@ -128,21 +128,28 @@ def _inserted(text: str, k: int) -> int:
 def blank(text: str, rules: re.Pattern[str]) -> str:
     """The text with comments and the insides of strings blanked, line for line.
 
-    >>> blank('a("b") // c', SCRIPT)
-    'a("")'
+    >>> blank('a("b") // c', BRACES)
+    'a("") '
     """
-    rows: list[list[str]] = [[] for _ in range(text.count("\n") + 1)]
-    previous: Token | None = None
-    for token in scan(text, rules):
-        if token.kind == "comment":
-            continue
-        words = token.text[0] + token.text[-1] if token.kind in ("string", "template", "regex") else token.text
-        gap = (
-            previous is not None
-            and previous.line == token.line
-            and previous.kind in ("name", "number")
-            and token.kind in ("name", "number")
-        )
-        rows[token.line - 1].append(" " + words if gap else words)
-        previous = token
-    return "\n".join("".join(row) for row in rows)
+
+    def empty(match: re.Match[str]) -> str:
+        said = match.group()
+        lines = "\n" * said.count("\n")
+        return lines if match.lastgroup == "comment" else said[0] + lines + said[-1]
+
+    return rules.sub(empty, text)
+
+
+def comments(text: str, rules: re.Pattern[str]) -> list[tuple[int, str]]:
+    """(line, comment) of each comment.
+
+    >>> comments('a("// no") // yes', BRACES)
+    [(1, '// yes')]
+    """
+    found, line, at = [], 1, 0
+    for match in rules.finditer(text):
+        if match.lastgroup == "comment":
+            line += text.count("\n", at, match.start())
+            at = match.start()
+            found.append((line, match.group()))
+    return found

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
 from git_hone.hooks.tampering.facts import EXACT, ORDER, Check, Facts, Mark, Test, words
-from git_hone.hooks.tampering.lexer import BRACES, HASHES, blank, scan
+from git_hone.hooks.tampering.lexer import BRACES, HASHES, blank, comments
 from git_hone.hooks.tampering.suppressions import ATTRIBUTES, OTHER, SCRIPT, codes_of
 from git_hone.hooks.tampering.suppressions import marks as suppressions
 
@@ -66,34 +67,74 @@ def ending(path: str) -> str:
     return end if end in LANGUAGES else ""
 
 
-def read(path: str, raw: bytes, silenced: bool) -> Facts:
-    """The facts of one side."""
-    language = LANGUAGES[ending(path)]
-    text = raw.decode("utf-8", "replace")
-    facts = Facts(path)
-    code = blank(text, language.rules)
+def read(old: str, new: str, before: bytes, after: bytes, silenced: bool) -> tuple[Facts, Facts]:
+    """The facts of both sides of a file. `silenced`: read the comments too. A test that stands in both is passed over."""
+    sides = [_Side(old, before), _Side(new, after)]
     if silenced:
-        comments = [(token.line, token.text) for token in scan(text, language.rules) if token.kind == "comment"]
-        facts.marks += suppressions(comments, (*OTHER, *SCRIPT[-1:]))
+        for side in sides:
+            side.suppressions()
+    for side, other in zip(sides, reversed(sides), strict=True):
+        side.tests(other.bodies)
+    return sides[0].facts, sides[1].facts
+
+
+class _Side:
+    """One side: its code, comments and strings blanked, and the bodies of its tests by name."""
+
+    def __init__(self, path: str, raw: bytes) -> None:
+        self.end = ending(path)
+        self.language = LANGUAGES[self.end]
+        self.text = raw.decode("utf-8", "replace")
+        self.facts = Facts(path)
+        self.code = blank(self.text, self.language.rules)
+        self.bodies = {match[1]: body for match, body in _bodies(self.code, self.language)}
+        self._skips()
+        if self.end in ("sh", "bash"):
+            _shell(self.facts, self.text)
+        names = re.findall(r"\b(?:func|fn|def|class|struct|fun|interface|trait)\s+(?:\([^)]*\)\s*)?(\w+)", self.code)
+        self.facts.defined |= set(names)
+
+    def suppressions(self) -> None:
+        self.facts.marks += suppressions(comments(self.text, self.language.rules), (*OTHER, *SCRIPT[-1:]))
         for name, rule, ends in ATTRIBUTES:
-            for match in rule.finditer(code) if ending(path) in ends else ():
-                line = code.count("\n", 0, match.start()) + 1
+            for match in rule.finditer(self.code) if self.end in ends else ():
+                line = self.code.count("\n", 0, match.start()) + 1
                 said = " ".join(match.group().split())[:80]
-                facts.marks += [Mark("suppression_added", f"{name} {one}", line, f"adds `{said}`") for one in codes_of(match)]
-    rows = code.split("\n")
-    for match in language.skips.finditer(code) if language.skips else ():
-        line = code.count("\n", 0, match.start() + len(match.group()) - len(match.group().lstrip())) + 1
-        near = " ".join(rows[max(0, line - 3) : line - 1])
-        if not CONDITION.search(rows[line - 1]) and not (near.rstrip().endswith("{") and CONDITION.search(near)):
-            facts.marks.append(
-                Mark("test_skipped", " ".join(match.group().split()), line, f"`{' '.join(match.group().split())}`")
-            )
-    if ending(path) == "sh":
-        _shell(facts, text)
-    if language.test is not None:
-        _tests(facts, code, language, text)
-    facts.defined |= set(re.findall(r"\b(?:func|fn|def|class|struct|fun|interface|trait)\s+(?:\([^)]*\)\s*)?(\w+)", code))
-    return facts
+                self.facts.marks += [
+                    Mark("suppression_added", f"{name} {one}", line, f"adds `{said}`") for one in codes_of(match)
+                ]
+
+    def _skips(self) -> None:
+        rows = self.code.split("\n")
+        for match in self.language.skips.finditer(self.code) if self.language.skips else ():
+            line = self.code.count("\n", 0, match.start() + len(match.group()) - len(match.group().lstrip())) + 1
+            near = " ".join(rows[max(0, line - 3) : line - 1])
+            if not CONDITION.search(rows[line - 1]) and not (near.rstrip().endswith("{") and CONDITION.search(near)):
+                said = " ".join(match.group().split())
+                self.facts.marks.append(Mark("test_skipped", said, line, f"`{said}`"))
+
+    def tests(self, known: dict[str, str]) -> None:
+        """Those that do not stand in the other side letter for letter."""
+        lines = self.text.splitlines()
+        for match, body in _bodies(self.code, self.language):
+            if known.get(match[1]) == body:
+                continue
+            line = self.code.count("\n", 0, match.start(1)) + 1
+            checks = [
+                Check("", ORDER if self.language.weak.match(body, one.start()) else EXACT, _statement(body, one.start()), line)
+                for one in self.language.checks.finditer(body)
+            ]
+            first = max(0, line - 1)
+            whole = "\n".join(lines[first : first + body.count("\n") + 1])
+            self.facts.tests.append(Test(match[1], line, checks, words(whole)))
+
+
+def _bodies(code: str, language: Language) -> Iterator[tuple[re.Match[str], str]]:
+    """How each test begins, and its body."""
+    found = list(language.test.finditer(code)) if language.test else []
+    for match, following in zip_longest(found, found[1:]):
+        limit = following.start() if following else len(code)
+        yield match, code[match.end() : _end(code, match.end(), limit, language)]
 
 
 def _shell(facts: Facts, text: str) -> None:
@@ -104,37 +145,21 @@ def _shell(facts: Facts, text: str) -> None:
             facts.marks.append(Mark("swallowed_error", "2>/dev/null || true", number, f"`{row.strip()[:100]}`"))
 
 
-def _tests(facts: Facts, code: str, language: Language, text: str) -> None:
-    assert language.test is not None  # noqa: S101 - the caller looked
-    found = list(language.test.finditer(code))
-    lines = text.splitlines()
-    for match, following in zip_longest(found, found[1:]):
-        body = code[match.end() : _end(code, match.end(), following.start() if following else len(code), language)]
-        line = code.count("\n", 0, match.start(1)) + 1
-        checks = [
-            Check("", ORDER if language.weak.match(body, one.start()) else EXACT, _statement(body, one.start()), line)
-            for one in language.checks.finditer(body)
-        ]
-        first = max(0, line - 1)
-        whole = "\n".join(lines[first : first + body.count("\n") + 1])
-        facts.tests.append(Test(match[1], line, checks, words(whole), collected=True))
-
-
 def _statement(body: str, at: int) -> str:
     end = body.find("\n", at)
-    return body[at : end if end > 0 else None].strip()
+    return " ".join(body[at : end if end > 0 else None].split())
+
+
+BRACE: Final = re.compile(r"[{}]")
 
 
 def _end(code: str, at: int, limit: int, language: Language) -> int:
     """Where a test's body ends: at its closing brace; without braces, where the next test begins."""
     if language.rules is not BRACES:
         return limit
-    start = code.find("{", at)
-    if start < 0:
-        return limit
     depth = 0
-    for k in range(start, len(code)):
-        depth += (code[k] == "{") - (code[k] == "}")
+    for match in BRACE.finditer(code, at):
+        depth += 1 if match.group() == "{" else -1
         if depth == 0:
-            return k + 1
+            return match.end()
     return limit
