@@ -19,11 +19,19 @@ from git_hone.hooks.redaction.secrets import Span
 LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 ALNUM: Final = bytes(c if c in LETTERS or c >= 0x80 else 32 for c in range(256))
 """A translation that leaves letters, digits and what is not ASCII, and makes all else a blank."""
-BEFORE: Final = rb"(?<![A-Za-z0-9_\x80-\xff])"
-AFTER: Final = rb"(?![A-Za-z0-9_\x80-\xff])"
-MEANT: Final = (rb"(?:signed-off|co-authored|reviewed|acked|tested|reported)-by|author|(?:written|maintained|reported|patch|contributed)[ ]by|"
-                rb"thanks[ ]to|ask|assigned[ ]to|cc")  # fmt: skip
-"""What stands before a person."""
+MARKUP: Final = re.compile(rb"\xe2[\x80\x81][\x80-\xbf]|\xc2[\xa0\xab\xbb]|\xe3\x80[\x80-\xbf]")
+"""Quotation marks, dashes and blanks that are not ASCII, as UTF-8: they end a word."""
+AFTER: Final = rb"(?![A-Za-z0-9_]|(?!\xe2[\x80\x81]|\xc2[\xa0\xab\xbb]|\xe3\x80)[\x80-\xff])"
+
+
+def _behind(word: bytes) -> bytes:
+    """That `word`, which was just matched, does not go on to the left."""
+    return (
+        rb"(?<![A-Za-z0-9_]" + word + rb")(?:(?<![\x80-\xff]" + word + rb")|(?<=\xe2[\x80\x81][\x80-\xbf]" + word
+        + rb")|(?<=\xc2[\xa0\xab\xbb]" + word + rb")|(?<=\xe3\x80[\x80-\xbf]" + word + b"))"
+    )  # fmt: skip
+
+
 SHARED: Final = re.compile(r"(?:no-?reply|git|hello|info|support|mail|contact|team|dev|admin|root)@", re.IGNORECASE)
 """Addresses whose first part names nobody."""
 
@@ -43,10 +51,50 @@ class Identity(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A pattern with a group `v`, and the placeholder's kind; one that ends with "?" holds in prose only."""
+    """A pattern with a group `v`, which begins with a literal, so that it is searched for fast.
+
+    kind: the placeholder's; one that ends with "?" holds in prose only. lower: the pattern is for the text in lower case.
+    at: it holds only right after a mark of this kind (home | todo | meant), or, for `address`, right before one.
+    """
 
     pattern: re.Pattern[bytes]
     kind: str
+    lower: bool = False
+    at: str | None = None
+
+
+MARKS: Final[dict[str, tuple[tuple[bytes, ...], bytes]]] = {
+    # kind of place: (what must be in the text, in lower case; the mark itself, up to the person)
+    "home": ((b"/home/", b"users/", b"users\\"), rb"(?:/home/|/users/|\\users\\{1,2})"),
+    "todo": ((b"todo(", b"fixme(", b"xxx(", b"note(", b"hack("), rb"(?:todo|fixme|xxx|note|hack)\("),
+    "meant": ((b"-by", b" by ", b"author", b"thanks to ", b"ask ", b"assigned to ", b"cc: "),
+              rb"(?<![a-z0-9_])(?:(?:signed-off|co-authored|reviewed|acked|tested|reported|suggested)-by|authors?|(?:written|maintained|reported"
+              rb"|patch|contributed|implemented|created|designed|added|fixed)[ ]by|thanks[ ]to|ask|assigned[ ]to|cc):?[ \t]{1,4}@?"),
+    "address": ((b"@",), rb"[ \t]{0,2}<[^<>\s@]{1,64}@[^<>\s]{1,128}>"),
+}  # fmt: skip
+"""Where a person is meant, so that a common word is a name."""
+_MARK: Final = {kind: re.compile(mark) for kind, (_, mark) in MARKS.items()}
+
+
+def _places(lower: bytes, kind: str) -> set[int]:
+    """Offsets where a person may be named: behind a mark, and for addresses before it."""
+    found = set()
+    for literal in MARKS[kind][0]:
+        at = lower.find(literal)
+        while at >= 0:
+            if kind == "address":
+                start = lower.rfind(b"<", max(0, at - 65), at)
+                while start > 0 and lower[start - 1] in b" \t":
+                    start -= 1
+                if start >= 0 and _MARK[kind].match(lower, start):
+                    found.add(start)
+            else:
+                for begin in range(max(0, at - 16), at + 1):
+                    if match := _MARK[kind].match(lower, begin):
+                        found.add(match.end())
+                        break
+            at = lower.find(literal, at + len(literal))
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -78,11 +126,22 @@ class Index:
         """Where they occur in UTF-8 text; spans may overlap."""
         if not self._filed:
             return []
-        words = set(raw.lower().translate(ALNUM).split())
+        lower = raw.lower()
+        words = set((lower if lower.isascii() else MARKUP.sub(b" ", lower)).translate(ALNUM).split())
         near = {identity for word in self._filed.keys() & words for identity in self._filed[word]}
-        return sorted(
-            {Span(*m.span("v"), rule.kind) for each in near for rule in _rules(each) for m in rule.pattern.finditer(raw)}
-        )
+        places: dict[str, set[int]] = {}
+        found: set[Span] = set()
+        for rule in (rule for identity in near for rule in _rules(identity)):
+            if rule.at is None:
+                found |= {Span(*match.span("v"), rule.kind) for match in rule.pattern.finditer(lower if rule.lower else raw)}
+                continue
+            if rule.at not in places:
+                places[rule.at] = _places(lower, rule.at)
+            for at in places[rule.at]:
+                match = rule.pattern.search(raw, max(0, at - 80), at) if rule.at == "address" else rule.pattern.match(raw, at)
+                if match:
+                    found.add(Span(*match.span("v"), rule.kind))
+        return sorted(found)
 
 
 def _words(identity: Identity) -> set[bytes]:
@@ -118,24 +177,22 @@ def _rules(identity: Identity) -> tuple[Rule, ...]:
     if kind == "home":
         folder = value.rstrip("/\\")
         deep = folder.count("/") + folder.count("\\") > 1
-        return (Rule(re.compile(_text(folder) + rb"(?![A-Za-z0-9_.-])"), "home"),) if deep else ()
+        return (Rule(re.compile(b"(?P<v>" + re.escape(_bytes(folder)) + rb")(?![A-Za-z0-9_.-])"), "home"),) if deep else ()
     short = value.split(".")[0] if kind == "host" else value
     return tuple(rule for word in sorted({value, short}) for rule in _word(word, "host" if kind == "host" else "person"))
 
 
-def _text(value: str) -> bytes:
-    return b"(?P<v>" + re.escape(_bytes(value)) + b")"
-
-
-def _whole(pattern: bytes) -> bytes:
-    return BEFORE + b"(?P<v>" + pattern + b")" + AFTER
+def _whole(first: bytes, rest: bytes = b"") -> bytes:
+    """`first` as a whole word, and then `rest`."""
+    return b"(?P<v>" + re.escape(first) + _behind(re.escape(first)) + rest + b")" + AFTER
 
 
 def _email(value: str) -> Iterator[Rule]:
     if "@" not in value:
         yield from _word(value, "person")
         return
-    yield Rule(re.compile(rb"(?i)(?<![A-Za-z0-9._%+-])" + _text(value) + rb"(?![A-Za-z0-9-])"), "email")
+    text = re.escape(_bytes(value).lower())
+    yield Rule(re.compile(b"(?P<v>" + text + b"(?<![a-z0-9._%+-]" + text + b"))(?![a-z0-9-])"), "email", lower=True)
     if not SHARED.match(value):
         yield from _word(value.split("@")[0].split("+")[-1], "person")
 
@@ -143,15 +200,17 @@ def _email(value: str) -> Iterator[Rule]:
 def _word(word: str, kind: str) -> Iterator[Rule]:
     """A single word: everywhere when it is uncommon, else where a person is meant."""
     if not is_common(word):
-        forms = sorted({word, word.lower(), word.capitalize(), word.upper()})
-        yield Rule(re.compile(_whole(b"|".join(re.escape(_bytes(form)) for form in forms))), kind)
+        for form in sorted({word, word.lower(), word.capitalize(), word.upper()}):
+            yield Rule(re.compile(_whole(_bytes(form))), kind)
     elif len(word) > 1 and kind == "person":
-        text = _text(word)
-        end = AFTER if word[:1].isupper() else rb"(?=[ \t]*(?:[<(,.;]|$))"
-        yield Rule(re.compile(rb"(?i:/home/|/Users/|\\Users\\)" + text + AFTER), "home")
-        yield Rule(re.compile(rb"(?:TODO|FIXME|XXX|NOTE|HACK)\((?i:" + text + rb")\)"), "person")
-        yield Rule(re.compile(BEFORE + text + rb"(?=[ \t]{0,2}<[^<>\s@]{1,64}@[^<>\s]+>)"), "person")
-        yield Rule(re.compile(rb"\b(?i:" + MEANT + rb"):?[ \t]{1,4}@?" + text + end, re.MULTILINE), "person")
+        yield from _where_meant(re.escape(_bytes(word)), AFTER if word[:1].isupper() else rb"(?=[ \t]*(?:[<(,.;]|$))")
+
+
+def _where_meant(text: bytes, end: bytes) -> Iterator[Rule]:
+    yield Rule(re.compile(b"(?P<v>" + text + b")" + AFTER), "home", at="home")
+    yield Rule(re.compile(b"(?i:(?P<v>" + text + rb"))\)"), "person", at="todo")
+    yield Rule(re.compile(b"(?P<v>" + text + b")" + end, re.MULTILINE), "person", at="meant")
+    yield Rule(re.compile(rb"(?<![A-Za-z0-9_\x80-\xff])(?P<v>" + text + b")$"), "person", at="address")
 
 
 def _name(value: str) -> Iterator[Rule]:
@@ -161,15 +220,17 @@ def _name(value: str) -> Iterator[Rule]:
     if len(words) == 1:
         yield from _word(words[0], "person")
         return
-    exact = [re.escape(_bytes(word)) for word in words]
-    text = rb"(?:[ \t]+|\r?\n[ \t#*/]*)".join(exact)
+    exact = [_bytes(word) for word in words]
+    between = rb"(?:[ \t]+|\r?\n[ \t#*/]*)"
+    rest = b"".join(between + re.escape(word) for word in exact[1:])
     if all(is_common(word) for word in words):
-        yield Rule(re.compile(_whole(text)), "person?")
-        yield Rule(re.compile(rb"\b(?i:" + MEANT + rb"):?[ \t]{1,4}@?(?P<v>" + text + rb")" + AFTER), "person")
-        yield Rule(re.compile(_whole(text) + rb"(?=[ \t]{0,2}<[^<>\s@]{1,64}@[^<>\s]+>)"), "person")
+        yield Rule(re.compile(_whole(exact[0], rest)), "person?")
+        yield from _where_meant(re.escape(exact[0]) + rest, AFTER)
         return
-    joined = rb"[._-]?".join(re.escape(_bytes(word.lower())) for word in words)
-    yield Rule(re.compile(_whole(text + b"|" + exact[-1] + rb",[ \t]*" + exact[0] + b"|" + joined)), "person")
+    yield Rule(re.compile(_whole(exact[0], rest)), "person")
+    yield Rule(re.compile(_whole(exact[-1] + b",", rb"[ \t]*" + re.escape(exact[0]))), "person")
+    small = [_bytes(word.lower()) for word in words]
+    yield Rule(re.compile(_whole(small[0], b"".join(rb"[._-]?" + re.escape(word) for word in small[1:]))), "person")
     for word in words:
         if not is_common(word):
             yield from _word(word, "person")
