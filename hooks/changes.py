@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from fnmatch import fnmatch
 from typing import Any
 
 from git_hone.hooks import commits as history
@@ -12,6 +11,7 @@ from git_hone.hooks import git, notes, records
 from git_hone.hooks.attribution import FileLines
 from git_hone.hooks.batch import Batch
 from git_hone.hooks.commits import Commit
+from git_hone.hooks.consent import excluded
 from git_hone.hooks.identity import Arrival, Known, Verdict, identify
 from git_hone.hooks.ids import change_id_for, digest
 from git_hone.hooks.lines import edit_of, ranges
@@ -182,7 +182,7 @@ def _pairs(
     """What the agent wrote and what a person made of it before committing: kept for learning, redacted."""
     found = []
     for f in lines:
-        if any(fnmatch(f.path, pattern) for pattern in config.exclude_patterns):
+        if excluded(f.path, config.exclude_patterns):
             continue
         for atoms, old, new in f.replaced:
             rows = state.edit_rows({edit_of(atoms[0])})

@@ -29,6 +29,8 @@ from git_hone.hooks import commits as history
 from git_hone.hooks import state as state_file
 from git_hone.hooks.attribution import attribute
 from git_hone.hooks.batch import Batch, GitWord, Rows
+from git_hone.hooks.consent import Consent, consent
+from git_hone.hooks.forget import withhold
 from git_hone.hooks.identity import Kind
 from git_hone.hooks.inbox import Event
 from git_hone.hooks.lines import HUMAN, UNKNOWN
@@ -111,17 +113,22 @@ def _drain(place: Place, now: float) -> Drained:
     done = Drained()
     with State(place.hone / "state.db") as state:
         tips, events, unreadable = _look(place, state, now)
-        if not config.enabled:
+        may = consent(place, config)
+        if not may.recording:
             _acknowledge([event.file for event in events])
             return done
         batch = Batch(place, state, config, now, _git_word(events))
         batch.tips, batch.known_tips = tips, state.meta("tips", {})
-        taken = intake.take(place, state, [event for event in events if event.kind == "agent"], now, batch.redactor)
+        keep = intake.Keep(may.keeps_path, config.exclude_patterns)
+        taken = intake.take(
+            place, state, [event for event in events if event.kind == "agent" and may.agents], now, batch.redactor, keep
+        )
         unreadable += [(event.file, reason) for event, reason in taken.unreadable]
         measured = _take_signals(batch, events)
         _take_decisions(batch, events)
         n_new = _arrivals(batch)
         _attribute(batch)
+        _keep_out(batch, may)
         changes.settle(batch)
         flags.find(batch)
         outcomes.find(batch)
@@ -135,6 +142,8 @@ def _drain(place: Place, now: float) -> Drained:
             records.run_row(run, config.hash) for run_id in sorted(taken.runs) if (run := state.get("runs", run_id))
         ]
         write_rows(place, batch.rows, config["notes.shards"])
+        if taken.withheld:
+            withhold(place, taken.withheld)
         state.set_meta("tips", batch.tips)
         state.set_meta("drained", [[event.file.name, event.at] for event in events])
         state.commit()
@@ -150,6 +159,15 @@ def _drain(place: Place, now: float) -> Drained:
         told.append({"event": "learning_loop_complete", "events": done.events, "commits": done.commits, "changes": done.changes})
     journal.append(place.hone / "journal.jsonl", now, told)
     return done
+
+
+def _keep_out(batch: Batch, may: Consent) -> None:
+    """No record for commits of people who opted out, nor of what was forgotten."""
+    for commit in batch.arrived:
+        if not may.keeps_commit(commit.id, commit.author_email):
+            batch.lines.pop(commit.id, None)
+        elif commit.id in batch.lines:
+            batch.lines[commit.id] = [lines for lines in batch.lines[commit.id] if may.keeps_path(lines.path)]
 
 
 def config_of(place: Place) -> tuple[configuration.Config, str | None]:

@@ -11,11 +11,12 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from git_hone.hooks import commits as history
 from git_hone.hooks import git
 from git_hone.hooks.attribution import agents_words
+from git_hone.hooks.consent import excluded
 from git_hone.hooks.diffs import Pair, diff_pairs
 from git_hone.hooks.ids import digest
 from git_hone.hooks.inbox import Event
@@ -75,6 +76,14 @@ class Taken:
     closed: list[tuple[str, float, float]] = field(default_factory=list)  # (root, from, to)
     unreadable: list[tuple[Event, str]] = field(default_factory=list)
     sessions: int = 0
+    withheld: set[str] = field(default_factory=set)  # runs whose words must go from the record as well
+
+
+class Keep(NamedTuple):
+    """What may be kept. path: whether anything of a file may be; excluded: patterns of files whose contents may not."""
+
+    path: Callable[[str], bool]
+    excluded: tuple[str, ...]
 
 
 def observations(event: Event) -> list[Observation]:
@@ -107,7 +116,7 @@ def _blobs(event: Event) -> dict[str, str]:
     return {} if inside.startswith("..") else {quote(os.fsencode(inside)): "" if blob == "none" else blob}
 
 
-def take(place: Place, state: State, events: Iterable[Event], now: float, redactor: Redactor) -> Taken:
+def take(place: Place, state: State, events: Iterable[Event], now: float, redactor: Redactor, keep: Keep) -> Taken:
     """Follow the agents' events, in order. Everything learned goes into `state`, texts through `redactor`."""
     taken = Taken()
     steps: list[tuple[Event, Observation]] = []
@@ -120,9 +129,10 @@ def take(place: Place, state: State, events: Iterable[Event], now: float, redact
     for event, seen in steps:
         windows.append((event, seen, *_session(state, event, seen, taken, redactor)))
     trees = history.tree_changes(place.cwd, [pair for w in windows if (pair := _trees(w[1], w[2]))])
-    transitions = [t for w in windows for t in _transitions(state, place, w, trees, taken)]
+    transitions = [t for w in windows for t in _transitions(state, place, w, trees, taken) if keep.path(t.path)]
     _follow(place, state, transitions)
     _finish_runs(state, taken, now)
+    _withhold(state, taken, keep)
     return taken
 
 
@@ -426,6 +436,16 @@ def _finish_runs(state: State, taken: Taken, now: float) -> None:
                         "tokens_cache_write": usage.cache_write}  # fmt: skip
             state.put("runs", run_id, run)
     state.db.execute("delete from uses where at < ?", (now - STALE_S,))
+
+
+def _withhold(state: State, taken: Taken, keep: Keep) -> None:
+    """A run that touched an excluded file keeps its numbers and loses its words, which may say what stands in the file."""
+    for run_id in taken.runs:
+        run = state.get("runs", run_id)
+        if run and any(excluded(edit["path"], keep.excluded) for edit in run["edits"]):
+            if not run.get("withheld"):
+                taken.withheld.add(run_id)
+            state.put("runs", run_id, run | {"task": None, "output": None, "withheld": True})
 
 
 def open_since(state: State) -> float | None:

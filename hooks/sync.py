@@ -27,6 +27,7 @@ from typing import Final, Literal
 
 from git_hone.hooks import git, noted, notes
 from git_hone.hooks.drain import drain
+from git_hone.hooks.forget import strip_notes
 from git_hone.hooks.inbox import pending
 from git_hone.hooks.place import Place, find
 from git_hone.hooks.redaction import redact
@@ -71,6 +72,7 @@ def sync(place: Place, remote: str | None = None, *, push: bool = True, budget_s
         report.tell("no remote: the notes stay in this clone", "git remote add origin URL, then git hone sync")
         return report
     _Sync(place.cwd, name, time.monotonic() + budget_s, report).run(push)
+    strip_notes(place)
     report.recorded = noted.take(place)
     return report
 

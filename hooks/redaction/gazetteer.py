@@ -62,8 +62,8 @@ def _of_this_machine() -> Iterator[Identity]:
         yield Identity("name", row.pw_gecos.split(",")[0])
 
 
-def _people(place: Place, tips: Mapping[str, str] | None) -> Iterator[Identity]:
-    """Authors and committers of everything that a name leads to."""
+def authors(place: Place, tips: Mapping[str, str] | None = None) -> set[tuple[str, str]]:
+    """(name, e-mail) of the authors and committers of everything that a name leads to."""
     file = place.hone / FILE
     known = _read(file)
     now = sorted(set(tips.values())) if tips is not None else _tips(place)
@@ -72,7 +72,11 @@ def _people(place: Place, tips: Mapping[str, str] | None) -> Iterator[Identity]:
     if new:
         people |= _authors(place, new, known["tips"])
         _write(file, {"tips": now, "people": sorted(people)})
-    for name, email in people:
+    return people
+
+
+def _people(place: Place, tips: Mapping[str, str] | None) -> Iterator[Identity]:
+    for name, email in authors(place, tips):
         if _is_personal(Identity("email", email)):
             yield Identity("name", name)
             yield Identity("email", email)
