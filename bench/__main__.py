@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import commit, drain, events, scratch
+from bench import commit, drain, events, redaction, scratch
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
@@ -35,7 +35,12 @@ def main(argv: list[str]) -> int:
     words.add_argument("--changes", default="1000000", help="how many changes `stats` is asked about")
     given = words.parse_args(argv)
     page = [HEAD.format(machine=scratch.machine())]
-    for module, title in ((commit, "A commit"), (events, "An agent's event"), (drain, "From event to record")):
+    for module, title in (
+        (commit, "A commit"),
+        (events, "An agent's event"),
+        (drain, "From event to record"),
+        (redaction, "Redaction"),
+    ):
         print(title, file=sys.stderr)
         about = (module.__doc__ or "").strip().split("\n\n")
         page += [f"## {title}", "", about[0], "", f"`{about[1].strip()}`", "", about[2], "", *table(module.measure()), ""]

@@ -36,6 +36,7 @@ from git_hone.hooks.inbox import Event
 from git_hone.hooks.lines import HUMAN, UNKNOWN
 from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
+from git_hone.hooks.redaction import scanners
 from git_hone.hooks.state import State
 from git_hone.learner import config as configuration
 from git_hone.learner.errors import ConfigError, DataError, GitError, UsageError
@@ -119,6 +120,7 @@ def _drain(place: Place, now: float) -> Drained:
             return done
         batch = Batch(place, state, config, now, _git_word(events))
         batch.tips, batch.known_tips = tips, state.meta("tips", {})
+        batch.redactor.add(scanners.find(_words(events) if may.agents else ()))
         keep = intake.Keep(may.keeps_path, config.exclude_patterns)
         taken = intake.take(
             place, state, [event for event in events if event.kind == "agent" and may.agents], now, batch.redactor, keep
@@ -141,6 +143,7 @@ def _drain(place: Place, now: float) -> Drained:
         batch.rows.runs = [
             records.run_row(run, config.hash) for run_id in sorted(taken.runs) if (run := state.get("runs", run_id))
         ]
+        _look_again(batch)
         write_rows(place, batch.rows, config["notes.shards"])
         if taken.withheld:
             withhold(place, taken.withheld)
@@ -159,6 +162,26 @@ def _drain(place: Place, now: float) -> Drained:
         told.append({"event": "learning_loop_complete", "events": done.events, "commits": done.commits, "changes": done.changes})
     journal.append(place.hone / "journal.jsonl", now, told)
     return done
+
+
+def _words(events: Iterable[Event]) -> Iterator[str]:
+    """What people and agents said in these events."""
+    for event in events:
+        if event.kind == "agent":
+            with contextlib.suppress(intake.Unreadable):
+                yield from (seen.text for seen in intake.observations(event) if seen.text)
+        elif isinstance(event.fields.get("note"), str):
+            yield event.fields["note"]
+
+
+def _look_again(batch: Batch) -> None:
+    """Let another scanner, where there is one, see the lines that are about to be written."""
+    texts = [row[column]["text"] for row in batch.rows.pairs for column in ("output", "chosen")]
+    if found := scanners.find(texts):
+        batch.redactor.add(found)
+        for row in batch.rows.pairs:
+            for column in ("output", "chosen"):
+                row[column] = {**row[column], "text": batch.redactor.code(row[column]["text"], row["prompt"]["path"])}
 
 
 def _keep_out(batch: Batch, may: Consent) -> None:

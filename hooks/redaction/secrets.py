@@ -77,13 +77,15 @@ _PLACEHOLDER: Final = re.compile(
 _BAD_NAME: Final = re.compile(
     rb"public|pubkey|secretsmanager|tokeni[sz]|tokens|tokenType|keyword|keyboard|keyframe|keystroke|keycode|monkey|turkey|hockey|author|"
     rb"authent|authorit|authoriz(?:er|ation_?(?:url|code_url))|passing|passed|compass|bypass|passive|passage|passthr|"
+    rb"(?i:(?:next|page|paging|client|change|lock|request|update|copy|idempotency|continuation|pagination|starting|action|sync|cancel)[-_]?"
+    rb"token)|"
     rb"(?:primary|foreign|cache|sort|partition|natural|routing|group|dict|index|lookup|unique|idempotency|i18n|trans)[-_]?key|"
     rb"(?:[_-]|(?<=[a-z])(?=[A-Z]))(?:id|ids|url|uri|type|name|path|file|len|length|size|count|hash|sum|regex|pattern|prefix|suffix|"
     rb"class|cls|func|field|version|format|fingerprint|algorithm|alg|endpoint|ref|arn|label|digest|checksum|hint|help|text|"
     rb"Id|Ids|Url|URL|Uri|Type|Name|Path|File|Hash|Class|Pattern|Regex|Fingerprint|Ref|Arn)$"
 )
 _STRONG: Final = re.compile(rb"pass(?!e|i|a)|pwd|secret|priv|api[-_]?key|apikey|access[-_]?key|auth[-_]?key|token|cred|sign|encrypt|master|"
-                            rb"auth|(?:app|license|account|shared|admin|service|client|webhook|consumer|deploy|host|integration|"
+                            rb"(?:^|[_.-])auth(?:orization)?$|(?:app|license|account|shared|admin|service|client|webhook|consumer|deploy|host|integration|"
                             rb"subscription|storage|function|write|rest|server|user)[-_]?key")  # fmt: skip
 _PASSWORD: Final = re.compile(rb"pass|pwd|secret")
 _UUID: Final = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -196,10 +198,11 @@ def _contexts(raw: bytes, strict: bool) -> Iterator[Span]:
             match = _CONTEXT.match(raw, at + len(mention))
             if match:
                 start = at - len(_name_before(raw, at))
+                inside = raw[start - 1 : start] == b":" if start else False  # urn:...:secret:name
                 name = raw[start : match.end("rest")]
                 group = next(g for g in "dsbv" if match[g])
                 value = match[group] if group != "v" else match["v"].rstrip(b".,:;!?&")
-                if value and _is_secret(name, value, strict, quoted=group != "v", spaced=bool(match["space"])):
+                if value and not inside and _is_secret(name, value, strict, quoted=group != "v", spaced=bool(match["space"])):
                     kind = "password" if re.search(rb"(?i)pass|pwd", name) else "secret"
                     yield Span(match.start(group), match.start(group) + len(value), kind)
             at = lower.find(mention, at + len(mention))

@@ -1,0 +1,119 @@
+"""How fast texts are redacted, and how many lines of public code that alters: none should be, unless a secret stands there.
+
+    python -m bench.redaction [--json] [--megabytes 40] [--list] [FOLDER ...]
+
+Takes the source files under the folders (by default Python's standard library and the packages installed beside it), with a
+redactor that knows ten people, some of them named like common words. The ratio is to `re.findall(rb"\\w+")` over the same
+bytes. `--list` prints each altered line, redacted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+import sysconfig
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench import scratch
+from git_hone.hooks.redaction import Identity, Redactor
+
+SUFFIXES = {".py", ".pyi", ".c", ".h", ".rs", ".go", ".js", ".ts", ".tsx", ".css", ".html", ".md", ".rst", ".toml", ".yml", ".sh"}
+KNOWN = Redactor(
+    [
+        *(Identity("name", name) for name in ("Marisela Quintanilla", "Will", "Grace Young", "Dev Builder")),
+        *(Identity("email", email) for email in ("mquinta@corp.test", "will@corp.test")),
+        *(Identity("user", user) for user in ("mquinta", "build")),
+        Identity("host", "fenwick-t14"),
+        Identity("home", "/home/mquinta"),
+    ]
+)
+
+
+def sources(folders: Iterable[Path], limit: int) -> Iterator[tuple[Path, str]]:
+    """(path, text) of source files, each content once, until there are `limit` bytes of them."""
+    n, seen = 0, set[int]()
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix not in SUFFIXES or not path.is_file():
+                continue
+            raw = path.read_bytes()
+            if hash(raw) in seen or b"\0" in raw:
+                continue
+            seen.add(hash(raw))
+            yield path, raw.decode("utf-8", "replace")
+            n += len(raw)
+            if n >= limit:
+                return
+
+
+def measure(
+    folders: Iterable[Path] = (), megabytes: float = 40.0, altered: list[tuple[Path, str]] | None = None
+) -> dict[str, Any]:
+    """MB, lines, MB a CPU second, altered lines and files, and altered Python files that no longer parse."""
+    places = list(folders) or [Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib"))]
+    texts = list(sources(places, int(megabytes * 1e6)))
+    size = sum(len(text.encode("utf-8", "replace")) for _, text in texts) / 1e6
+    start = time.process_time()
+    for _, text in texts:
+        re.findall(rb"\w+", text.encode("utf-8", "replace"))
+    plain = time.process_time() - start
+    start = time.process_time()
+    done = [KNOWN.code(text, str(path)) for path, text in texts]
+    spent = time.process_time() - start
+    lines = [
+        (path, after)
+        for (path, text), redacted in zip(texts, done, strict=True)
+        if text != redacted
+        for after in set(redacted.split("\n")) - set(text.split("\n"))
+    ]
+    if altered is not None:
+        altered += lines
+    broken = sum(
+        path.suffix == ".py" and _parses(text) and not _parses(redacted)
+        for (path, text), redacted in zip(texts, done, strict=True)
+        if text != redacted
+    )
+    return {
+        "files": len(texts),
+        "MB": round(size, 1),
+        "lines": sum(text.count("\n") for _, text in texts),
+        "MB a CPU second": round(size / spent, 1),
+        "CPU, ratio to findall of words": round(spent / plain, 2),
+        "lines altered": len(lines),
+        "Python files that no longer parse": broken,
+    }
+
+
+def _parses(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def main(argv: list[str]) -> int:
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("folders", nargs="*", type=Path)
+    words.add_argument("--json", action="store_true")
+    words.add_argument("--megabytes", type=float, default=40.0)
+    words.add_argument("--list", action="store_true")
+    given = words.parse_args(argv)
+    altered: list[tuple[Path, str]] = []
+    result = measure(given.folders, given.megabytes, altered)
+    if given.list:
+        for path, line in altered:
+            print(f"{path.name}: {line.strip()[:160]}", file=sys.stderr)
+    return scratch.tell(result, given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
