@@ -33,6 +33,7 @@ from git_hone.learner.store.erase import erase, every_row
 GONE: Final = "[redacted:forgotten]"
 CACHES: Final = ("aging", "set-aside", "identities.json", "worker.log", "last-drain.json", "config-verdict.json", "learn")
 """What is made anew when it is needed, or was only kept in case of need."""
+REMADE: Final = ("identities.json", "worker.log", "last-drain.json", "config-verdict.json")
 
 
 @dataclass
@@ -199,10 +200,15 @@ def _all_changes(place: Place) -> set[str]:
 
 
 def _everything(place: Place, report: Report) -> None:
+    report.removed["rows of the store"], _ = erase(place.data, lambda table, row: None)  # waits for those who read
     for name in ("data", "quarantine", "sft", "lora"):
         if (place.agent / name).is_dir():
             report.removed[f".agent/{name}"] += sum(file.is_file() for file in (place.agent / name).rglob("*"))
             shutil.rmtree(place.agent / name)
+    for kind, file in list(_loose_files(place)):
+        if kind == ".agent":
+            file.unlink()
+            report.removed[kind] += 1
     for file in sorted(place.hone.iterdir()):
         if file.name.startswith(("state", "journal.jsonl")) or file.name in (*CACHES, "unreadable"):
             shutil.rmtree(file) if file.is_dir() else file.unlink()
@@ -456,6 +462,8 @@ def search(place: Place, what: Target) -> Report:
                     if not (what.everything and name == "meta"):
                         look("rows of the state", f"state.db: {name}", "\n".join(v for v in values if isinstance(v, str)))
     for kind, file in _loose_files(place):
+        if what.everything and (kind == "inbox" or file.name in REMADE):
+            continue  # a worker may have written it since; it holds no record
         look(kind, file, file.read_bytes().decode("utf-8", "surrogateescape"))
     for ref, tip in notes.existing(place.cwd).items():
         for commit, text in _texts(place, tip).items():
