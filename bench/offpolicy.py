@@ -29,7 +29,7 @@ def measure(replays: int = 1000, choices: int = 300) -> dict[str, Any]:
     examples = coderouterbench(PROBING)
     arms = arms_of(examples)
     rewards = training.table(examples, arms)
-    settings = Settings(20.0, float("inf"))
+    settings = Settings(10.0, 30.0, float("inf"))
     known = training.out_of_fold(examples, arms, [settings])[settings]
     logging = np.exp(known / 0.15)
     logging = FLOOR + (1 - FLOOR * len(arms)) * logging / logging.sum(axis=1, keepdims=True)

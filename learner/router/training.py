@@ -9,7 +9,6 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,11 +21,12 @@ from git_hone.learner.router.features import Task, nodes, words
 
 Array = npt.NDArray[np.float64]
 
-SHRINKAGE: Final = (5.0, 20.0, 60.0)
-ALPHA: Final = (3.0, 10.0, 30.0, math.inf)
+SHRINKAGE: Final = (3.0, 10.0, 30.0)
+CONTRAST: Final = (10.0, 30.0, 90.0)
+ALPHA: Final = (10.0, 30.0, 100.0)
 FOLDS: Final = 5
 COST_SHRINKAGE: Final = 10.0
-MOST_WORDS: Final = 20_000
+MOST_WORDS: Final = 4_000
 """Hashed words kept in an exported router: those that matter most."""
 
 
@@ -43,38 +43,47 @@ class Example:
 
 @dataclass(frozen=True)
 class Settings:
-    """What cross-validation chose: rows that a parent is worth, and the ridge penalty of words (infinite: words are left out)."""
+    """What cross-validation chose, as in `RewardModel`; an infinite alpha leaves the words out."""
 
     shrinkage: float
+    contrast: float
     alpha: float
+
+
+Bag = Mapping[int, float]
+"""A task's hashed words: `features.words` of its text. Hashed once for all folds and settings."""
+
+
+def bags_of(tasks: Iterable[Task]) -> list[Bag]:
+    return [words(task.text) for task in tasks]
 
 
 class Encoder:
     """Tasks as rows of numbers: a code for each level of the path, then the hashed words, each times its inverse document
     frequency ln((1 + n) / (1 + tasks with it)) + 1."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], bags: Sequence[Bag] | None = None) -> None:
         self.levels = max((len(task.path) for task in tasks), default=0)
         self.codes: dict[str, int] = {}
         seen: dict[int, int] = {}
-        for task in tasks:
+        for task, bag in zip(tasks, bags or bags_of(tasks), strict=True):
             for name in nodes(task.path):
                 self.codes.setdefault(name, len(self.codes))
-            for bucket in words(task.text):
+            for bucket in bag:
                 seen[bucket] = seen.get(bucket, 0) + 1
         self.columns = {bucket: k for k, bucket in enumerate(sorted(b for b, n in seen.items() if n > 1))}
         self.idf = np.array([math.log((1 + len(tasks)) / (1 + seen[bucket])) + 1 for bucket in self.columns])
 
-    def rows(self, tasks: Sequence[Task]) -> sparse.csr_matrix:
+    def rows(self, tasks: Sequence[Task], bags: Sequence[Bag] | None = None) -> sparse.csr_matrix:
         """(n, levels + words)"""
         codes = np.full((len(tasks), self.levels), -1.0)
         data: list[float] = []
         columns: list[int] = []
         ends = [0]
-        for row, task in enumerate(tasks):
+        for row, (task, bag) in enumerate(zip(tasks, bags or bags_of(tasks), strict=True)):
             for level, name in enumerate(nodes(task.path)):
                 codes[row, level] = self.codes.get(name, -1)
-            for bucket, weight in words(task.text).items():
+            for bucket, weight in bag.items():
                 column = self.columns.get(bucket)
                 if column is not None:
                     columns.append(column)
@@ -101,55 +110,58 @@ def out_of_fold(
     asked = list(settings)
     found = {one: np.full((len(examples), len(arms)), math.nan) for one in asked}
     at = np.array([fold_of(one.group, folds) for one in examples])
+    bags = bags_of(one.task for one in examples)
     for fold in range(folds):
         learn, judge = np.flatnonzero(at != fold).tolist(), np.flatnonzero(at == fold).tolist()
         if not learn or not judge:
             continue
-        encoder = Encoder([examples[k].task for k in learn])
-        known, unseen = (encoder.rows([examples[k].task for k in rows]) for rows in (learn, judge))
+        encoder = Encoder([examples[k].task for k in learn], [bags[k] for k in learn])
+        known, unseen = (encoder.rows([examples[k].task for k in rows], [bags[k] for k in rows]) for rows in (learn, judge))
         rewards = table([examples[k] for k in learn], arms)
         tried = ~np.isnan(rewards).all(axis=0)
         for one in asked:
-            model = RewardModel(encoder.levels, one.shrinkage, one.alpha).fit(known, rewards[:, tried])
+            model = RewardModel(encoder.levels, one.shrinkage, one.contrast, one.alpha).fit(known, rewards[:, tried])
             found[one][np.ix_(np.array(judge), np.flatnonzero(tried))] = model.predict(unseen)
     return found
 
 
 def choose_settings(examples: Sequence[Example], arms: Sequence[str]) -> tuple[Settings, Array]:
-    """The setting with the least squared error out of fold, and its predictions."""
-    has_text = any(one.task.text for one in examples)
-    grid = [Settings(*pair) for pair in product(SHRINKAGE, ALPHA if has_text else (math.inf,))]
-    predictions = out_of_fold(examples, arms, grid)
+    """The settings with the least squared error out of fold, and their predictions: how much a kind says of tasks, then, by the error of
+    the differences between arms, how much it says of arms, and how much the words may say."""
     rewards = table(examples, arms)
-    errors = {one: float(np.nanmean((found - rewards) ** 2)) for one, found in predictions.items()}
-    best = min(grid, key=lambda one: errors[one])
-    return best, predictions[best]
+
+    def best(grid: Iterable[Settings], error: Callable[[Array], Array]) -> tuple[Settings, Array]:
+        return min(out_of_fold(examples, arms, grid).items(), key=lambda item: float(np.nanmean(error(item[1] - rewards) ** 2)))
+
+    def between(errors: Array) -> Array:
+        several = (~np.isnan(errors)).sum(axis=1) > 1
+        return errors[several] - np.nanmean(errors[several], axis=1, keepdims=True) if several.any() else errors
+
+    found, predicted = best((Settings(k, CONTRAST[1], math.inf) for k in SHRINKAGE), lambda errors: errors)
+    found, predicted = best((Settings(found.shrinkage, k, math.inf) for k in CONTRAST), between)
+    if any(one.task.text for one in examples):
+        found, predicted = best((replace(found, alpha=alpha) for alpha in (math.inf, *ALPHA)), between)
+    return found, predicted
 
 
 def calibrate(predicted: Array, rewards: Array, prior_rows: float = 50.0) -> tuple[Array, Array, Array]:
     """(slope, offset, spread) of each arm: the line from predictions to rewards, drawn towards the identity as by `prior_rows`
-    rows that lie on it; and the standard deviation of rewards around it."""
-    slopes, offsets, spreads = [], [], []
-    for arm in range(rewards.shape[1]):
-        known = ~np.isnan(predicted[:, arm]) & ~np.isnan(rewards[:, arm])
-        x, y = predicted[known, arm], rewards[known, arm]
-        if len(x) < 2:
-            slope, offset, spread = 1.0, 0.0, 0.5
-        else:
-            slope, offset, spread = _line(x, y, prior_rows)
-        slopes.append(slope)
-        offsets.append(offset)
-        spreads.append(spread)
-    return np.array(slopes), np.array(offsets), np.array(spreads)
-
-
-def _line(x: Array, y: Array, prior_rows: float) -> tuple[float, float, float]:
-    weight = len(x) / (len(x) + prior_rows)
-    variance = float(np.var(x))
-    slope = float(np.cov(x, y, bias=True)[0, 1]) / variance if variance > 1e-12 else 1.0
-    slope = 1.0 + weight * (slope - 1.0)
-    offset = weight * float(np.mean(y)) + (1 - weight) * float(np.mean(x)) - slope * float(np.mean(x))
-    return slope, offset, float(np.sqrt(np.mean((y - offset - slope * x) ** 2)))
+    rows that lie on it; and the standard deviation of rewards around it. The slope is one for all arms: a slope of its own for each
+    would make up differences between arms out of noise."""
+    known = ~np.isnan(predicted) & ~np.isnan(rewards)
+    x, y = np.where(known, predicted, math.nan), np.where(known, rewards, math.nan)
+    rows = known.sum(axis=0)
+    safe = np.maximum(rows, 1)
+    mean_x, mean_y = np.nansum(x, axis=0) / safe, np.nansum(y, axis=0) / safe
+    dx, dy = np.nan_to_num(x - mean_x), np.nan_to_num(y - mean_y)
+    variance = float((dx * dx).sum())
+    slope = float((dx * dy).sum()) / variance if variance > 1e-9 else 1.0
+    slope = 1.0 + known.sum() / (known.sum() + prior_rows * rewards.shape[1]) * (slope - 1.0)
+    weight = rows / (rows + prior_rows)
+    offset = weight * mean_y + (1 - weight) * mean_x - slope * mean_x
+    error = np.nan_to_num(y - offset - slope * x)
+    spread = np.where(rows > 1, np.sqrt((error * error).sum(axis=0) / safe), 0.5)
+    return np.full(rewards.shape[1], slope), offset, spread
 
 
 def chosen(rewards: Array, costs: Array, price: float) -> npt.NDArray[np.int64]:
@@ -233,7 +245,11 @@ def train(
     at = (aim or keep_reward())(swept)
     told = {
         "examples": len(examples),
-        "settings": {"shrinkage": settings.shrinkage, "alpha": settings.alpha if math.isfinite(settings.alpha) else None},
+        "settings": {
+            "shrinkage": settings.shrinkage,
+            "contrast": settings.contrast,
+            "alpha": settings.alpha if math.isfinite(settings.alpha) else None,
+        },
         "out_of_fold": {"reward": round(float(swept.reward[at]), 6), "cost_usd": float(f"{swept.cost[at]:.6g}")},
     }
     return replace(router, price_of_reward=1 / PRICES[at] if PRICES[at] else None, about=told | dict(about or {}))
@@ -245,10 +261,10 @@ def _fit(
     tasks = [one.task for one in examples]
     encoder = Encoder(tasks)
     rows = encoder.rows(tasks)
-    model = RewardModel(encoder.levels, settings.shrinkage, settings.alpha).fit(rows, table(examples, arms))
+    model = RewardModel(encoder.levels, settings.shrinkage, settings.contrast, settings.alpha).fit(rows, table(examples, arms))
     costs = table(examples, arms, "costs")
     costs = np.where(np.isnan(costs).all(axis=0), 0.0, costs)  # an arm whose cost nobody measured is taken for free
-    price = RewardModel(encoder.levels, COST_SHRINKAGE, math.inf).fit(rows, costs)
+    price = RewardModel(encoder.levels, COST_SHRINKAGE, COST_SHRINKAGE, math.inf).fit(rows, costs)
     root = Node((model.root_ + model.intercept_).tolist(), _tried(examples, arms), price.root_.tolist())
     kinds = {}
     for name, code in encoder.codes.items():
@@ -259,7 +275,7 @@ def _fit(
     loud = np.abs(weights).max(axis=0) if weights.size else np.zeros(0)
     kept = set(np.argsort(-loud, kind="stable")[:MOST_WORDS].tolist())
     words_ = {bucket: weights[:, k].tolist() for bucket, k in encoder.columns.items() if k in kept and loud[k] > 0}
-    return Router(tuple(arms), root, kinds, words_, slope.tolist(), offset.tolist(), spread.tolist(), settings.shrinkage)
+    return Router(tuple(arms), root, kinds, words_, slope.tolist(), offset.tolist(), spread.tolist(), settings.contrast)
 
 
 def _tried(examples: Iterable[Example], arms: Sequence[str]) -> list[int]:

@@ -62,10 +62,13 @@ def test_the_file_says_what_the_estimator_said(router: Router, tmp_path: Path) -
     (tmp_path / "router.json").write_text(router.dump())
     read = exported.load(tmp_path / "router.json")
     examples = history()
-    settings = training.Settings(router.shrinkage, router.about["settings"]["alpha"] or math.inf)
+    said = router.about["settings"]
+    settings = training.Settings(said["shrinkage"], said["contrast"], said["alpha"] or math.inf)
     encoder = training.Encoder([one.task for one in examples])
     rows = encoder.rows([one.task for one in examples])
-    model = training.RewardModel(encoder.levels, settings.shrinkage, settings.alpha).fit(rows, training.table(examples, ARMS))
+    model = training.RewardModel(encoder.levels, settings.shrinkage, settings.contrast, settings.alpha).fit(
+        rows, training.table(examples, ARMS)
+    )
     wanted = np.clip(np.array(router.offset) + np.array(router.slope) * model.predict(rows), 0, 1)
     for one, row in zip(examples[:100], wanted, strict=False):
         for k, arm in enumerate(ARMS):
