@@ -1,0 +1,234 @@
+"""One task, one answer: which plan, which prompt, why, and with what probability. Pure, standard library only: asking is cheap.
+
+What is expected of a model rests on the trained router where one was adopted, else on the shipped priors; either way what was seen since
+(`Past`) is added to it, so that every commit counts at once. Exploration is bought only between the two plans that matter: the best, and
+the best that begins with another model.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import Any, Final, NamedTuple
+
+from git_hone.learner import bandit, plans
+from git_hone.learner.errors import UsageError
+from git_hone.learner.plans import Gate, Plan
+from git_hone.learner.router.exported import Z95, Expected, Router
+from git_hone.learner.router.features import UNKNOWN, Task, words
+from git_hone.learner.variants import Model, Prompt
+
+ROUTER_ROWS: Final = 20.0
+"""Rows that a trained router's word on a kind of task is worth against what was seen since it was trained."""
+LOCAL_SHARE: Final = 0.75
+"""What a model that runs here is first taken to reach of the cheapest tier's reward. Judgement: no small model was in the data."""
+SPREAD: Final = 0.4
+"""Standard deviation of one reward, for the intervals of priors."""
+DEFAULT_PRICE: Final = 0.5
+"""USD that a whole point of reward is worth where no router has priced it."""
+
+
+class Past(NamedTuple):
+    """A run that has its reward: what is needed to count it, and to show it. at: seconds since 1970."""
+
+    at: float
+    model: str
+    prompt: str | None
+    path: tuple[str, ...]
+    reward: float
+    cost_usd: float | None
+    change_id: str | None
+    title: str
+    bag: Mapping[int, float]
+
+
+class Settings(NamedTuple):
+    """What the configuration says. epsilon: share of choices given to the runner-up; max_per_1k_usd: the dearest model considered."""
+
+    epsilon: float = 0.1
+    max_per_1k_usd: float | None = None
+    local_only: bool = True
+
+
+DEFAULTS: Final = Settings()
+
+
+class Choice(NamedTuple):
+    """The answer. shares: plan (its models joined by " > ") -> probability; prompt_shares: prompt -> probability. expected: model ->
+    what is expected of it alone. nearest: past runs like this task, nearest first. notes: what people should know (a fallback, a model
+    left out)."""
+
+    plan: Plan
+    shares: Mapping[str, float]
+    prompt: Prompt
+    prompt_shares: Mapping[str, float]
+    expected: Mapping[str, Expected]
+    reasons: tuple[str, ...]
+    nearest: tuple[tuple[float, Past], ...]
+    policy: str
+    policy_version: str | None
+
+    @property
+    def propensity(self) -> float:
+        return self.shares[name_of(self.plan)]
+
+
+def name_of(plan: Plan) -> str:
+    """A plan as an arm: its models in order."""
+    return " > ".join(plan.models)
+
+
+def able(models: Iterable[Model], settings: Settings) -> tuple[list[Model], list[str]]:
+    """(models that may be asked, why the others may not). Raises UsageError when none is left: local_only fails closed, it never falls
+    back to a model elsewhere."""
+    kept: list[Model] = []
+    why: list[str] = []
+    for model in models:
+        if settings.local_only and not model.local:
+            why.append(f"{model.id}: not on this machine, and privacy.local_only is on")
+        elif settings.max_per_1k_usd is not None and model.per_1k_usd > settings.max_per_1k_usd:
+            why.append(f"{model.id}: {model.per_1k_usd:g} USD per 1,000 tokens is over modelRouter.max_cost_per_1k_usd")
+        else:
+            kept.append(model)
+    if not kept:
+        raise UsageError("no model may be asked:\n  " + "\n  ".join(why or ["there are none"]),
+                         tip="`git hone variants add` adds a model; the limits stand in .agent/learning-config.json")  # fmt: skip
+    return kept, why
+
+
+def expect(task: Task, models: Sequence[Model], router: Router | None, past: Sequence[Past]) -> dict[str, Expected]:
+    """What each model is expected to do with this task."""
+    trained = router.expect(task) if router else {}
+    since = float(router.about.get("trained_at") or 0.0) if router else 0.0
+    found = {}
+    for model in models:
+        base, rows = (trained[model.id], ROUTER_ROWS) if model.id in trained else (prior(task, model), float(_priors()["rows"]))
+        seen = [one for one in past if one.model in (model.id, model.model) and (model.id not in trained or one.at > since)]
+        found[model.id] = _after(base, rows, [one for one in seen if one.path[:1] == task.path[:1]], seen)
+    return found
+
+
+def _after(base: Expected, rows: float, alike: Sequence[Past], seen: Sequence[Past]) -> Expected:
+    """`base`, first with all that was seen of the model (for half of what it is worth), then with what was seen on such tasks."""
+    general = (rows * base.reward + sum(one.reward for one in seen)) / (rows + len(seen)) if seen else base.reward
+    reward = (rows * general + sum(one.reward for one in alike)) / (rows + len(alike))
+    costs = [one.cost_usd for one in (alike or seen) if one.cost_usd is not None]
+    cost = (rows * base.cost_usd + math.fsum(costs)) / (rows + len(costs)) if costs else base.cost_usd
+    reach = (base.high - base.low) / 2 * math.sqrt(rows / (rows + len(alike)))
+    return Expected(reward, max(0.0, reward - reach), min(1.0, reward + reach), cost, base.n + len(alike))
+
+
+def prior(task: Task, model: Model) -> Expected:
+    """The shipped prior of a model's tier of price on such a task."""
+    known = _priors()
+    price = (model.input_per_1m_usd + model.output_per_1m_usd) / 2
+    name = next(tier for tier, limit in known["tiers_usd_per_1m"].items() if price <= limit)
+    cell = known["kinds"].get(task.path[0] if task.path else UNKNOWN, known["kinds"][UNKNOWN])[name]
+    reward = cell["reward"] * (LOCAL_SHARE if model.local else 1.0)
+    reach = Z95 * SPREAD / math.sqrt(known["rows"])
+    return Expected(reward, max(0.0, reward - reach), min(1.0, reward + reach), cell["tokens"] * price / 1e6, 0)
+
+
+@lru_cache(maxsize=1)
+def _priors() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((Path(__file__).parent / "router" / "priors.json").read_text("utf-8"))
+    return loaded
+
+
+def decide(
+    task: Task,
+    models: Sequence[Model],
+    prompts: Sequence[Prompt],
+    *,
+    random: Random,
+    router: Router | None = None,
+    past: Sequence[Past] = (),
+    gates: Sequence[Gate] = (),
+    policy: bandit.Policy | None = None,
+    settings: Settings = DEFAULTS,
+    budget_usd: float | None = None,
+) -> Choice:
+    """The answer. Raises UsageError when no model may be asked or no plan fits the budget."""
+    kept, left_out = able(models, settings)
+    expected = expect(task, kept, router, past)
+    price = router.price_of_reward if router else DEFAULT_PRICE
+    ranked = plans.ranked(plans.candidates(expected, gates, budget_usd=budget_usd), price)
+    if not ranked:
+        least = min(one.cost_usd for one in expected.values())
+        raise UsageError(f"no plan fits the budget of {budget_usd:g} USD: the cheapest attempt costs about {least:.4g} USD",
+                         tip="raise --budget, or add a cheaper model with `git hone variants add`")  # fmt: skip
+    rival = next((plan for plan in ranked[1:] if plan.models[0] != ranked[0].models[0]), None)
+    shares = {name_of(ranked[0]): 1.0 - (settings.epsilon if rival else 0.0)}
+    if rival and settings.epsilon:
+        shares[name_of(rival)] = settings.epsilon
+    drawn, _ = bandit.draw(shares, random)
+    plan = ranked[0] if drawn == name_of(ranked[0]) or rival is None else rival
+    prompt_shares = (policy or bandit.Thompson()).shares(prompt_arms(prompts, past))
+    prompt_id, _ = bandit.draw(prompt_shares, random)
+    near = nearest(task, past)
+    return Choice(
+        plan, shares, next(one for one in prompts if one.id == prompt_id), prompt_shares, expected,
+        (*_reasons(plan, ranked[0], expected, gates, router, prompt_shares[prompt_id], prompt_id), *left_out), near,
+        "router" if router else "prior", router.version if router else None,
+    )  # fmt: skip
+
+
+def prompt_arms(prompts: Sequence[Prompt], past: Sequence[Past], gamma: float = bandit.GAMMA) -> dict[str, bandit.Arm]:
+    """Each prompt's fading counts, its rewards taken against what tasks of their kind usually earn."""
+    sums: dict[str, tuple[float, int]] = {}
+    for one in past:
+        total, n = sums.get(one.path[0], (0.0, 0))
+        sums[one.path[0]] = total + one.reward, n + 1
+    usual = {kind: total / n for kind, (total, n) in sums.items()}
+    rows = [(one.prompt, bandit.relative(one.reward, usual[one.path[0]])) for one in past if one.prompt]
+    return bandit.replay(rows, [one.id for one in prompts], gamma=gamma)
+
+
+def nearest(task: Task, past: Sequence[Past], k: int = 3) -> tuple[tuple[float, Past], ...]:
+    """(similarity in 0..1, run) of the k past runs most like this task: half for the words in common (cosine), half for the path."""
+    bag = words(task.text)
+    scored = []
+    for one in past:
+        common = math.fsum(weight * one.bag[bucket] for bucket, weight in bag.items() if bucket in one.bag)
+        known = [mine == theirs for mine, theirs in zip(task.path, one.path, strict=False) if mine != UNKNOWN]
+        score = (common + (sum(known) / len(known) if known else 0.0)) / 2
+        scored.append((round(score, 4), one))
+    scored.sort(key=lambda pair: (-pair[0], -pair[1].at))
+    return tuple(pair for pair in scored[:k] if pair[0] > 0.1)
+
+
+def _reasons(
+    plan: Plan,
+    best: Plan,
+    expected: Mapping[str, Expected],
+    gates: Sequence[Gate],
+    router: Router | None,
+    share: float,
+    prompt: str,
+) -> list[str]:
+    said = []
+    for k, step in enumerate(plan.steps):
+        one = expected[step.model]
+        where = f"{one.n} past runs of this kind" if one.n else "no past run of this kind, so the prior"
+        when = "first" if k == 0 else f"reached in {step.reached:.0%} of cases"
+        said.append(f"{step.model} ({when}): reward {one.reward:.2f} ({one.low:.2f} to {one.high:.2f}) from {where}; "
+                    f"{one.cost_usd:.4g} USD an attempt")  # fmt: skip
+    if len(plan.steps) > 1:
+        told = ", ".join(
+            f"{gate.kind} stops {gate.recall:.0%} of bad and {gate.false_alarm:.0%} of good attempts" for gate in gates
+        )
+        said.append(f"gates: {told}")
+    if plan.models[0] != best.models[0]:
+        said.append(
+            f"explored: the best plan here is {name_of(best)}; a small share of tasks goes to the runner-up, to keep learning"
+        )
+    skipped = [model for model in expected if model not in plan.models]
+    if skipped:
+        said.append(f"left out: {', '.join(skipped)} (less reward for the money on such tasks)")
+    said.append(f"prompt {prompt}: chosen with probability {share:.2f}")
+    said.append(f"router {router.version}" if router else "no trained router yet: `git hone router train` makes one")
+    return said

@@ -1,0 +1,158 @@
+"""One task, one answer: what is expected, what is chosen, with what probability, and what is refused."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from git_hone.learner import bandit, plans, routing
+from git_hone.learner.errors import UsageError
+from git_hone.learner.plans import PRIOR, Gate
+from git_hone.learner.router import training
+from git_hone.learner.router.exported import Expected
+from git_hone.learner.router.features import task, words
+from git_hone.learner.router.training import Example
+from git_hone.learner.routing import Past, Settings
+from git_hone.learner.variants import Model, default_prompts
+
+LOCAL = Model("local", "ollama", "http://127.0.0.1:11434", "local", local=True)
+PAID = Model("paid", "anthropic", "https://api.example", "paid", input_per_1m_usd=3.0, output_per_1m_usd=15.0)
+ANYWHERE = Settings(epsilon=0.1, local_only=False)
+
+
+def past(
+    model: str, reward: float, n: int, kind: str = "fix", prompt: str | None = "default", text: str = "mend it"
+) -> list[Past]:
+    return [
+        Past(
+            1000.0 + k,
+            model,
+            prompt,
+            task(text, kind=kind).path,
+            reward,
+            0.001 if model == "local" else 0.05,
+            f"c{k}",
+            text,
+            words(text),
+        )
+        for k in range(n)
+    ]
+
+
+def decide(seen: list[Past], seed: int = 0, **more: object) -> routing.Choice:
+    given: dict[str, object] = {"settings": ANYWHERE, "gates": [PRIOR["test"]], "past": seen} | more
+    return routing.decide(task("mend it", kind="fix"), [LOCAL, PAID], default_prompts(), random=Random(seed), **given)  # type: ignore[arg-type]
+
+
+def test_what_is_seen_moves_the_expectation_at_once() -> None:
+    before = routing.expect(task("x", kind="fix"), [LOCAL], None, [])["local"]
+    after = routing.expect(task("x", kind="fix"), [LOCAL], None, past("local", 1.0, 10))["local"]
+    other = routing.expect(task("x", kind="docs"), [LOCAL], None, past("local", 1.0, 10))["local"]
+    assert before.reward < other.reward < after.reward
+    assert after.high - after.low < before.high - before.low
+    assert (before.n, after.n, other.n) == (0, 10, 0)
+
+
+def test_a_local_model_that_solves_too_little_is_skipped() -> None:
+    weak = decide(past("local", 0.0, 40) + past("paid", 0.95, 40), settings=ANYWHERE._replace(epsilon=0.0))
+    assert weak.plan.models == ("paid",)
+    fair = decide(past("local", 0.85, 40) + past("paid", 0.95, 40), settings=ANYWHERE._replace(epsilon=0.0))
+    assert fair.plan.models == ("local", "paid")
+
+
+def test_only_the_runner_up_is_explored_and_the_probabilities_are_those_of_the_draws() -> None:
+    seen = past("local", 0.7, 40) + past("paid", 0.95, 40)
+    choices = [decide(seen, seed) for seed in range(600)]
+    shares = choices[0].shares
+    assert sorted(shares.values()) == [pytest.approx(0.1), pytest.approx(0.9)]
+    assert len({name.split(" > ")[0] for name in shares}) == 2
+    drawn = sum(routing.name_of(one.plan) == max(shares, key=lambda name: shares[name]) for one in choices) / 600
+    assert drawn == pytest.approx(0.9, abs=0.04)
+    assert all(one.propensity == shares[routing.name_of(one.plan)] for one in choices)
+
+
+def test_local_only_fails_closed() -> None:
+    with pytest.raises(UsageError, match=r"paid: not on this machine") as caught:
+        routing.decide(task("x"), [PAID], default_prompts(), random=Random(0))
+    assert "git hone variants add" in (caught.value.tip or "")
+
+
+def test_a_model_left_out_is_named_with_the_reason() -> None:
+    found = routing.decide(task("x"), [LOCAL, PAID], default_prompts(), random=Random(0), settings=Settings(0.0, 0.002, False))
+    assert found.plan.models == ("local",)
+    assert any("paid: 0.015 USD per 1,000 tokens is over" in reason for reason in found.reasons)
+
+
+def test_a_budget_holds_for_every_attempt_of_the_plan_together() -> None:
+    seen = past("local", 0.5, 30) + past("paid", 0.95, 30)
+    paid = routing.expect(task("mend it", kind="fix"), [PAID], None, seen)["paid"].cost_usd
+    assert decide(seen, budget_usd=paid * 0.9).plan.models == ("local",)
+    with pytest.raises(UsageError, match="no plan fits the budget"):
+        routing.decide(task("x"), [PAID], default_prompts(), random=Random(0), settings=ANYWHERE, budget_usd=1e-9)
+
+
+def test_prompts_are_chosen_by_what_they_earn_beyond_the_kind_of_task() -> None:
+    """`detailed` got only easy tasks, `concise` only hard ones; within its kind each does as usual, except `concise`, which does better."""
+    seen = past("local", 0.95, 60, "docs", "detailed") + past("local", 0.95, 60, "docs", "default")
+    seen += past("local", 0.6, 60, "fix", "concise") + past("local", 0.2, 60, "fix", "default")
+    arms = routing.prompt_arms(default_prompts(), sorted(seen, key=lambda one: one.at), gamma=1.0)
+    rates = {name: arm.mean for name, arm in arms.items()}
+    assert rates["concise"] > rates["detailed"] > rates["default"]  # type: ignore[operator]
+
+
+def test_a_trained_router_speaks_until_newer_runs_say_more() -> None:
+    examples = [
+        Example(task("x", kind="fix"), {"local": 0.2, "paid": 0.9}, {"local": 0.0, "paid": 0.05}, str(k)) for k in range(60)
+    ]
+    router = training.train(examples, ["local", "paid"], about={"trained_at": 5000.0})
+    at_first = routing.expect(task("x", kind="fix"), [LOCAL, PAID], router, past("local", 1.0, 50))
+    assert at_first["local"].reward < 0.4  # what was seen before the training is in it already
+    newer = [one._replace(at=6000.0) for one in past("local", 1.0, 50)]
+    assert routing.expect(task("x", kind="fix"), [LOCAL, PAID], router, newer)["local"].reward > 0.7
+    assert decide([], router=router).policy == "router"
+
+
+def test_nearest_are_those_with_words_and_kind_in_common() -> None:
+    seen = past("local", 1.0, 1, "fix", text="mend the parser") + past("local", 0.0, 1, "docs", text="write a tutorial")
+    found = routing.nearest(task("mend the lexer and the parser", kind="fix"), seen)
+    assert found[0][1].title == "mend the parser"
+    assert all(0 < score <= 1 for score, _ in found)
+
+
+def test_no_gates_no_escalation() -> None:
+    assert {
+        len(plan.steps) for plan in plans.candidates({"a": Expected(0.5, 0, 1, 0, 0), "b": Expected(0.9, 0, 1, 1, 0)}, [])
+    } == {1}
+
+
+def test_a_plan_is_what_a_simulation_of_it_gives() -> None:
+    """The arithmetic against 200,000 played tasks, with the difficulty that it assumes."""
+    random, gate = Random(0), Gate("test", 0.7, 0.1)
+    chances = {"a": 0.6, "b": 0.8}
+    expected = {name: Expected(chance, chance, chance, {"a": 1.0, "b": 5.0}[name], 0) for name, chance in chances.items()}
+    won, spent, n = 0, 0.0, 200_000
+    for _ in range(n):
+        good = random.random() < chances["a"]
+        spent += 1
+        if random.random() < (gate.false_alarm if good else gate.recall):
+            spent += 5
+            odds = chances["b"] / (1 - chances["b"]) * (1 if good else plans.HARDER)
+            good = random.random() < odds / (1 + odds)
+        won += good
+    plan = plans.weigh(["a", "b"], expected, [gate])
+    assert plan.reward == pytest.approx(won / n, abs=0.005)
+    assert plan.cost_usd == pytest.approx(spent / n, abs=0.02)
+    assert (plan.low, plan.high) == (pytest.approx(plan.reward), pytest.approx(plan.reward))
+
+
+def test_gates_learn_from_what_they_let_through() -> None:
+    blind = plans.measured("test", [(False, False)] * 90)
+    assert blind.recall < 0.1 and blind.n == 90
+    assert plans.measured("new kind", []).recall == pytest.approx(0.1)
+
+
+def test_asking_again_with_the_same_seed_gives_the_same_answer() -> None:
+    seen = past("local", 0.5, 5)
+    assert decide(seen, 3) == decide(seen, 3)
+    assert decide(seen, policy=bandit.Fixed("concise")).prompt.id == "concise"
