@@ -101,6 +101,7 @@ class Facts:
     marks: list[Mark] = field(default_factory=list)
     functions: dict[str, Function] = field(default_factory=dict)
     defined: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)  # of the code beside the tests, where one file holds both
     literals: set[str] = field(default_factory=set)  # of tests, as text
 
 

@@ -132,7 +132,9 @@ def _deleted(files: Sequence[FileChange], pairs: Sequence[_Pair]) -> set[str]:
     here: set[str] = set()
     mixed = {pair.file.path for pair in pairs if pair.before.tests}  # tests beside the code, or nothing but tests
     for pair in pairs:
-        here |= pair.after.defined
+        here |= pair.after.defined | pair.after.names
+        if not _is_test(pair.file.path):
+            gone |= pair.before.names - {test.leaf for test in pair.before.tests}
         if pair.file.path not in mixed:
             gone |= pair.before.defined
     texts: list[set[str]] = [set(), set()]

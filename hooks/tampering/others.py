@@ -88,6 +88,12 @@ class _Side:
         self.facts = Facts(path)
         self.code = blank(self.text, self.language.rules)
         self.bodies = {match[1]: body for match, body in _bodies(self.code, self.language)}
+        rest, at = [], 0
+        for match, body in _bodies(self.code, self.language):
+            rest.append(self.code[at : match.start()])
+            at = match.end() + len(body)
+        rest.append(self.code[at:])
+        self.facts.names = set(re.findall(r"[A-Za-z_]\w{3,}", " ".join(rest))) if self.bodies else set()
         self._skips()
         if self.end in ("sh", "bash"):
             _shell(self.facts, self.text)
