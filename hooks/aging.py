@@ -133,7 +133,7 @@ def _age(place: Place, state: State, now: float) -> Aged:
     if not commits:
         return done
     moment = datetime.fromtimestamp(now, timezone.utc)
-    walk = walked(place.cwd, commits, place.hone / "aging" / "walk.cache", lambda *_: None, moment)
+    walk = walked(place.cwd, commits, place.hone / "aging" / "walk.cache", lambda *_: None, moment, texts=True)
     batch = Batch(place, state, config, now, GitWord(), tips=refs.tips(place.cwd))
     until = observed_until(place, commits, moment).timestamp()
     look = _Look(batch, walk, chain_seconds(commits, walk.chain, now), landings(commits, walk.chain), until)
@@ -186,7 +186,8 @@ def _numbers(place: Place, state: State, walk: Walk, here: Mapping[str, Mapping[
             found[commit] = [number for first, last in value["numbers"] for number in range(first - 1, last)]
         else:
             todo.append(commit)
-    for diff in diffs.patches(place.cwd, todo, frozenset(c for c in todo if walk.commits[walk.position[c]].edge)):
+    edges = frozenset(commit for commit in todo if walk.commits[walk.position[commit]].edge)
+    for diff in diffs.patches(place.cwd, todo, edges, texts=True):
         at = walk.position[diff.sha]
         if len(walk.commits[at].parents) > 1 or diff.whole_lost:
             continue

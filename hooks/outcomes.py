@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -11,13 +10,13 @@ from git_hone.hooks import records
 from git_hone.hooks.batch import Batch
 from git_hone.hooks.changes import atoms_of, patch_id
 from git_hone.hooks.commits import Commit
+from git_hone.hooks.history.commits import REVERTS
 from git_hone.hooks.ids import digest
 from git_hone.hooks.inbox import Event
 from git_hone.hooks.lines import edit_of
 from git_hone.hooks.place import Place
 from git_hone.learner.evidence import flag_key
 
-REVERTS: Final = re.compile(rb"This reverts commit ([0-9a-f]{7,64})")
 VERDICTS: Final = ("accepted", "rejected", "rated", "cleared")
 GONE_SHARE: Final = 0.9
 """Share of a change's lines that a commit must take away to count as its revert."""

@@ -38,6 +38,10 @@ class Commit:
         return self.message.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")[:200]
 
 
+REVERTS = re.compile(rb"^This reverts commit ([0-9a-f]{7,64})\b", re.M)
+"""How `git revert` says what a commit undoes."""
+
+
 def read(cwd: Path, tip: str, limit: int | None = None, without: Iterable[str] = ()) -> list[Commit]:
     """Every ancestor of `tip`, parents first; the newest `limit` when a limit is given; not the ancestors of `without`."""
     edges = shallow(cwd)

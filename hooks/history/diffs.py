@@ -1,6 +1,6 @@
 """Where each commit's lines went: a stream of `git diff-tree --stdin -p -U0`, read into numbers.
 
-The contents of lines are not kept. Merges come as git's combined diff, which lists only the files that differ from every
+The contents of lines are kept only where they are asked for. Merges come as git's combined diff, which lists only the files that differ from every
 parent, with a mark per line and parent. git dies on a blob that is missing (a partial clone, a damaged repository): the
 commit it died on is then read file by file, what can be read is read, the rest is named unreadable, and the stream goes
 on behind it.
@@ -22,11 +22,15 @@ from git_hone.hooks.history.commits import OFFLINE
 
 Hunk = tuple[int, int, int]
 """(first old line from 0, lines removed, lines added)."""
+Text = tuple[list[bytes], list[bytes]]
+"""The lines that a hunk removes and adds, without their ends."""
 MergeChange = tuple[str, list[tuple[bytes, bytes, bytes, bytes]] | None]
 COMMON = ("-c", "core.bigFileThreshold=1m", "diff-tree", "--stdin", "-r", "--root", "--no-color", "--no-ext-diff",
           "--no-textconv", "--ignore-submodules=none")  # fmt: skip
 PATCH = (*COMMON, "--always", "-c", "-p", "-U0", "--inter-hunk-context=0", "--diff-algorithm=myers", "--indent-heuristic", "-M",
          "--full-index", "--combined-all-paths", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short")  # fmt: skip
+AS_RECORDED = (*PATCH, "--diff-algorithm=histogram", "--no-indent-heuristic", "--ignore-cr-at-eol")
+"""The diff by which `hooks.attribution` says which lines a commit adds."""
 RAW = (*COMMON, "--always", "--raw", "-z", "--no-abbrev", "--no-renames")
 HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 RANGE = re.compile(rb"[-+](\d+)(?:,(\d+))?")
@@ -45,6 +49,7 @@ class FileDiff:
     kind: Literal["text", "other"] = "text"
     hunks: list[Hunk] = field(default_factory=list)
     readable: bool = True
+    texts: list[Text] = field(default_factory=list)  # of each hunk, where they were asked for
 
 
 @dataclass(slots=True)
@@ -108,6 +113,17 @@ class _Reader:
         self.line = self._stream.readline()
         return self.line
 
+    def take(self, removed: int, added: int) -> Text:
+        """The lines of a hunk, without their ends."""
+        lines: list[bytes] = []
+        line = self._stream.readline()
+        while line and (len(lines) < removed + added or line.startswith(b"\\")):
+            if not line.startswith(b"\\"):
+                lines.append(line[1:].rstrip(b"\r\n"))
+            line = self._stream.readline()
+        self.line = line
+        return lines[:removed], lines[removed:]
+
     def skip(self, count: int) -> None:
         """Past `count` lines of content, and git's word on missing newlines among them."""
         read = self._stream.readline
@@ -124,21 +140,21 @@ class _Reader:
         self.line = line
 
 
-def parse(stream: IO[bytes]) -> Iterator[CommitDiff]:
-    """The commits of a `git diff-tree --stdin` patch stream."""
+def parse(stream: IO[bytes], texts: bool = False) -> Iterator[CommitDiff]:
+    """The commits of a `git diff-tree --stdin` patch stream. `texts`: with the contents of their hunks."""
     reader = _Reader(stream)
     while reader.line:
         commit = CommitDiff(reader.line.strip().decode("ascii", "replace"))
         reader.next()
         while reader.line.startswith(b"diff --"):
             if reader.line.startswith(b"diff --git "):
-                commit.files.append(_file(reader))
+                commit.files.append(_file(reader, texts))
             else:
                 commit.merged.append(_merged(reader))
         yield commit
 
 
-def _file(reader: _Reader) -> FileDiff:
+def _file(reader: _Reader, texts: bool) -> FileDiff:
     header = reader.line
     found = FileDiff(None, None)
     names: dict[bytes, bytes | None] = {}
@@ -167,7 +183,10 @@ def _file(reader: _Reader) -> FileDiff:
     while hit := HUNK.match(reader.line):
         old, n_old, _, n_new = (1 if group is None else int(group) for group in hit.groups())
         found.hunks.append((old if n_old == 0 else old - 1, n_old, n_new))
-        reader.skip(n_old + n_new)
+        if texts:
+            found.texts.append(reader.take(n_old, n_new))
+        else:
+            reader.skip(n_old + n_new)
     return found
 
 
@@ -209,33 +228,38 @@ def _rows(reader: _Reader) -> tuple[int, list[bytes]]:
     return int(ranges[-1][0]) - 1, marks
 
 
-def patches(cwd: Path, shas: Sequence[str], roots: frozenset[str] = frozenset()) -> Generator[CommitDiff, None, None]:
-    """The diff of each commit, in the given order, against all its parents.
+def patches(
+    cwd: Path, shas: Sequence[str], roots: frozenset[str] = frozenset(), texts: bool = False
+) -> Generator[CommitDiff, None, None]:
+    """The diff of each commit, in the given order, against all its parents; for `texts` the one that the record
+    is made by, with the contents of its hunks.
 
     A commit in `roots` has parents that are not here (a shallow clone's edge): it comes without files, not as a birth of
     everything. Unreadable files come with `readable` False; a commit whose trees are missing comes so itself.
     """
     at = 0
     while at < len(shas):
-        for done in _stream(cwd, [sha for sha in shas[at:] if sha not in roots], shas, at, roots):
+        for done in _stream(cwd, [sha for sha in shas[at:] if sha not in roots], shas, at, roots, texts):
             yield done
             at += 1
         for _ in range(2):  # git died on this commit or, with nothing printed of it yet, on the next
             if at < len(shas):
-                yield _nothing(shas[at]) if shas[at] in roots else _carefully(cwd, shas[at])
+                yield _nothing(shas[at]) if shas[at] in roots else _carefully(cwd, shas[at], texts)
                 at += 1
 
 
-def _stream(cwd: Path, wanted: Iterable[str], shas: Sequence[str], at: int, roots: frozenset[str]) -> Iterator[CommitDiff]:
+def _stream(
+    cwd: Path, wanted: Iterable[str], shas: Sequence[str], at: int, roots: frozenset[str], texts: bool
+) -> Iterator[CommitDiff]:
     """The commits of one git process, without the one it may have died on."""
     with tempfile.TemporaryFile() as feed:
         feed.write("".join(f"{sha}\n" for sha in wanted).encode())
         feed.seek(0)
-        process = _spawn(cwd, PATCH, feed)
+        process = _spawn(cwd, AS_RECORDED if texts else PATCH, feed)
         assert process.stdout is not None  # noqa: S101 - PIPE in _spawn
         try:
             held: CommitDiff | None = None
-            for commit in parse(process.stdout):
+            for commit in parse(process.stdout, texts):
                 if held is not None:
                     yield from _up_to(held, shas, at, roots)
                     at = _after(held, shas, at)
@@ -275,11 +299,12 @@ def _spawn(cwd: Path, args: Sequence[str], stdin: IO[bytes]) -> subprocess.Popen
     )  # fmt: skip
 
 
-def _carefully(cwd: Path, sha: str) -> CommitDiff:
+def _carefully(cwd: Path, sha: str, texts: bool) -> CommitDiff:
     """One commit on its own: whole if git can, else without the files whose contents are missing."""
-    whole = git.attempt([*OFFLINE, *PATCH], cwd, stdin=sha.encode() + b"\n")
+    args = AS_RECORDED if texts else PATCH
+    whole = git.attempt([*OFFLINE, *args], cwd, stdin=sha.encode() + b"\n")
     if whole is not None:
-        return next(_parsed(whole), CommitDiff(sha))
+        return next(_parsed(whole, texts), CommitDiff(sha))
     raw = git.attempt([*OFFLINE, *RAW, "-m"], cwd, stdin=sha.encode() + b"\n")
     if raw is None:
         return _nothing(sha)
@@ -288,10 +313,10 @@ def _carefully(cwd: Path, sha: str) -> CommitDiff:
     lost = {path: (old, new) for old, new, path in changes if old in missing or new in missing}
     good = sorted({path for _, _, path in changes} - lost.keys())
     found = CommitDiff(sha, readable=not lost)
-    one = [argument for argument in PATCH if argument != "--stdin"]
+    one = [argument for argument in args if argument != "--stdin"]
     for start in range(0, len(good), 400):
         out = git.attempt([*OFFLINE, *one, sha, "--", *good[start : start + 400]], cwd)
-        for commit in _parsed(out or b""):
+        for commit in _parsed(out or b"", texts):
             found.files += commit.files
             found.merged += commit.merged
     if raw.count(sha.encode() + b"\0") < 2:  # in a merge, what is not listed becomes unknown in the walk
@@ -319,11 +344,11 @@ def _raw_changes(fields: Iterable[bytes]) -> Iterator[tuple[bytes, bytes, bytes]
                 yield old, new, path
 
 
-def _parsed(out: bytes) -> Iterator[CommitDiff]:
+def _parsed(out: bytes, texts: bool) -> Iterator[CommitDiff]:
     with tempfile.SpooledTemporaryFile(max_size=1 << 22) as held:
         held.write(out)
         held.seek(0)
-        yield from parse(held)
+        yield from parse(held, texts)
 
 
 def merge_changes(cwd: Path, merges: Sequence[tuple[str, str]]) -> Generator[MergeChange, None, None]:

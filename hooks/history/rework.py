@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from git_hone.hooks.history.commits import Commit
+from git_hone.hooks.history.commits import REVERTS, Commit
 from git_hone.hooks.history.paths import followed
 from git_hone.hooks.history.survival import DAY
 from git_hone.hooks.history.walk import Walk, landings
 
-REVERTS: Final = re.compile(rb"^This reverts commit ([0-9a-f]{7,64})\b", re.M)
 FIX: Final = re.compile(r"\b(fix(es|ed|ing)?|bug(fix)?|hotfix|regression|broken|crash(es|ed)?)\b", re.I)
 SOON: Final = 30 * DAY
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from git_hone.hooks.history.commits import Commit
 from git_hone.hooks.history.walk import NUMBERS, Ledger, State, Walk
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 def prefix_digest(commits: list[Commit]) -> str:
@@ -55,6 +55,8 @@ def save(path: Path, walk: Walk) -> None:
         "lost": list(ledger.lost.items()),
         "kills": [[os.fsdecode(name), list(kills.items())] for name, kills in ledger.kills.items()],
         "unreadable": ledger.unreadable,
+        "joined": list(ledger.joined.items()),
+        "undone": [[at, [[os.fsdecode(name), lines] for name, lines in each.items()]] for at, each in ledger.undone.items()],
     }
     parts = [json.dumps(head, separators=(",", ":")).encode() + b"\n", ledger.killer.tobytes(), ledger.died.tobytes()]
     parts += [bytes(ledger.landed), ledger.first.tobytes(), *(lines.tobytes() for lines in arrays)]
@@ -115,7 +117,9 @@ def _restored(head: dict[str, Any], body: memoryview, commits: list[Commit], now
         for position, entries in head["states"]
     }
     kills = {os.fsencode(name): dict(map(tuple, pairs)) for name, pairs in head["kills"]}
-    ledger = Ledger(killer, died, landed, dict(map(tuple, head["lost"])), first, kills, head["unreadable"])
+    ledger = Ledger(killer, died, landed, dict(map(tuple, head["lost"])), first, kills, head["unreadable"],
+                    dict(map(tuple, head["joined"])),
+                    {at: {os.fsencode(name): lines for name, lines in each} for at, each in head["undone"]})  # fmt: skip
     walk = Walk(commits, now_minute, ledger, states)
     needed = {walk.position[parent] for commit in commits[walked:] for parent in commit.parents if parent in walk.position}
     lacking = [at for at in needed if at < walked and at not in states]  # a branch from before, whose state was let go

@@ -8,7 +8,8 @@ and not to the merge.
 When a line lives: the default branch is the first-parent chain that ends in the tip. A line is *landed* when a commit of
 that chain brings it in, and dead when one takes it out; the killer is the commit that removed it, on whatever branch. The
 chain's time is its committer dates, made never to run backwards and never later than now. Lines that were gone before
-their commit landed count as dead at landing. A line that comes back is alive again.
+their commit landed count as dead at landing. A line that comes back, by a merge or by a revert of its revert, is alive again. Where
+the diffs come with their contents, a line that was only laid out otherwise is the line that it was.
 
 Unknown (number 0): lines from before the walk began (a shallow clone, a limit), files that are binary, over 1 MB, links,
 submodules or unreadable, and files that nobody writes line by line (`paths`). What cannot be followed any more is *lost*:
@@ -18,13 +19,14 @@ known to have lived until then, unknown after.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from git_hone.hooks.history.commits import Commit, first_parents
+from git_hone.hooks.history.commits import REVERTS, Commit, first_parents
 from git_hone.hooks.history.diffs import CommitDiff, FileDiff, MergedFile
 from git_hone.hooks.history.paths import followed
+from git_hone.hooks.history.reformat import kept
 
 NUMBERS: Final = "i"
 ALIVE: Final = 2**31 - 1
@@ -47,6 +49,8 @@ class Ledger:
     first: array[int] = field(default_factory=lambda: array(NUMBERS, [1]))
     kills: dict[bytes, dict[int, int]] = field(default_factory=dict)  # path -> {killer commit: lines it removed there}
     unreadable: list[int] = field(default_factory=list)
+    joined: dict[int, list[int]] = field(default_factory=dict)  # line -> lines that a formatter joined to it
+    undone: dict[int, dict[bytes, list[int]]] = field(default_factory=dict)  # revert -> path -> lines it removed, in order
 
     @property
     def walked(self) -> int:
@@ -61,6 +65,18 @@ class Ledger:
 
         first = self.first
         return [bisect_right(first, number) - 1 if number else -1 for number in numbers]
+
+    def whole(self, numbers: Iterable[int]) -> Iterator[int]:
+        """The lines of these numbers, with those joined to them; unknown ones left out."""
+        for number in numbers:
+            if number:
+                yield number
+                if number in self.joined:
+                    yield from self.whole(self.joined[number])
+
+    def void(self, number: int) -> None:
+        """A number that went to a line which is no new one."""
+        self.lost[number] = 0
 
 
 class Walk:
@@ -144,6 +160,11 @@ class Walk:
             return
         if file.hunks:
             new, removed = self._patched(lines, file.hunks, minute is not None)
+            if file.texts:
+                removed = self._same_lines(file, lines, new)
+            if REVERTS.search(self.commits[at].message):
+                self._come_back(at, minute, file, new)
+                self.ledger.undone.setdefault(at, {})[file.old or file.new or b""] = list(removed)
             self._kill(removed, at, minute, file.old or file.new or b"")
             lines = new
         if file.new is None:
@@ -167,16 +188,64 @@ class Walk:
         new += lines[done:]
         return new, removed
 
+    def _same_lines(self, file: FileDiff, lines: array[int], new: array[int]) -> array[int]:
+        """Give lines that were only laid out otherwise their numbers back, in `new`; the numbers that were removed."""
+        pairs: list[tuple[int, int]] = []
+        fresh: list[int] = []  # where a line is not new although no old one came to be it
+        spots = list(_spots(file.hunks))
+        old = [old_at + k for old_at, _, n_old, _ in spots for k in range(n_old)]
+        now = [new_at + k for _, new_at, _, n_new in spots for k in range(n_new)]
+        same, whole = kept([line for text in file.texts for line in text[0]], [line for text in file.texts for line in text[1]])
+        if whole:
+            pairs, fresh = [(old[k], now[i]) for k, i in same.items()], now
+        else:
+            for (old_at, new_at, _, n_new), text in zip(spots, file.texts, strict=True):
+                same, whole = kept(*text)
+                pairs += [(old_at + k, new_at + i) for k, i in same.items()]
+                fresh += range(new_at, new_at + n_new) if whole else ()
+        stay = {old_at for old_at, _ in pairs}
+        taken: set[int] = set()
+        for old_at, new_at in pairs:
+            number = lines[old_at] if old_at < len(lines) else 0
+            if new_at not in taken:
+                taken.add(new_at)
+                self.ledger.void(new[new_at])
+                new[new_at] = number
+            elif number and new[new_at]:
+                self.ledger.joined.setdefault(new[new_at], []).append(number)
+            elif number:
+                new[new_at] = number
+        for new_at in set(fresh) - taken:
+            self.ledger.void(new[new_at])
+            new[new_at] = 0
+        return array(NUMBERS, (lines[k] for k in old if k not in stay and k < len(lines)))
+
+    def _come_back(self, at: int, minute: int | None, file: FileDiff, new: array[int]) -> None:
+        """Lines that a revert of a revert brings back are the lines that they were."""
+        ledger, message = self.ledger, self.commits[at].message
+        for name in REVERTS.findall(message):
+            for by in [by for by in ledger.undone if self.commits[by].sha.startswith(name.decode())]:
+                back = ledger.undone[by].get(file.new or b"", [])
+                spots = [new_at + k for _, new_at, _, n_new in _spots(file.hunks) for k in range(n_new)]
+                if len(back) != len(spots):
+                    continue
+                for spot, number in zip(spots, back, strict=True):
+                    if number:
+                        ledger.void(new[spot])
+                        new[spot] = number
+                for number in ledger.whole(back):
+                    ledger.died[number], ledger.killer[number] = ALIVE, -1
+                    ledger.landed[number] |= minute is not None
+
     def _kill(self, removed: Iterable[int], at: int, minute: int | None, path: bytes) -> None:
         killer, died, count = self.ledger.killer, self.ledger.died, 0
-        for number in removed:
-            if number:
-                if minute is not None:
-                    died[number] = minute
-                    killer[number] = at
-                elif killer[number] < 0:
-                    killer[number] = at
-                count += 1
+        for number in self.ledger.whole(removed):
+            if minute is not None:
+                died[number] = minute
+                killer[number] = at
+            elif killer[number] < 0:
+                killer[number] = at
+            count += 1
         if count:
             kills = self.ledger.kills.setdefault(path, {})
             kills[at] = kills.get(at, 0) + count
@@ -184,8 +253,8 @@ class Walk:
     def _lose(self, lines: Iterable[int], minute: int | None, at: int) -> None:
         when = self._now(at) if minute is None else minute
         lost, died = self.ledger.lost, self.ledger.died
-        for number in lines:
-            if number and died[number] == ALIVE:
+        for number in self.ledger.whole(lines):
+            if died[number] == ALIVE:
                 lost.setdefault(number, when)
 
     def _now(self, at: int) -> int:
@@ -226,15 +295,14 @@ class Walk:
         ledger = self.ledger
         left = {number for lines in gone for number in lines}
         arrived = {number for lines in come for number in lines}
-        for number in left - arrived:
-            if number and number not in ledger.lost:
+        for number in ledger.whole(left - arrived):
+            if number not in ledger.lost:
                 ledger.died[number] = minute
                 if ledger.killer[number] < 0:
                     ledger.killer[number] = at
-        for number in arrived - left:
-            if number:
-                ledger.landed[number] = 1
-                ledger.died[number] = ALIVE
+        for number in ledger.whole(arrived - left):
+            ledger.landed[number] = 1
+            ledger.died[number] = ALIVE
 
     def _combine(self, at: int, minute: int | None, file: MergedFile, before: list[State]) -> array[int]:
         """The lines of a file that a merge made of several: each from the first parent that has it, else the merge's own."""
@@ -275,6 +343,18 @@ class Walk:
             if number and self.ledger.killer[number] < 0:
                 self.ledger.killer[number] = at
         return new
+
+
+def _spots(hunks: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int, int]]:
+    """Each hunk as (first old line, first new line, lines removed, lines added), from 0.
+
+    >>> list(_spots([(3, 1, 2), (9, 0, 1)]))
+    [(3, 3, 1, 2), (9, 10, 0, 1)]
+    """
+    shift = 0
+    for start, n_old, n_new in hunks:
+        yield start, start + shift, n_old, n_new
+        shift += n_new - n_old
 
 
 def _children(commits: list[Commit], position: dict[str, int]) -> array[int]:
@@ -324,12 +404,10 @@ def born(files: Iterable[FileDiff], first: int) -> dict[bytes, list[tuple[int, i
     for file in files:
         if file.kind == "other" or (file.new is not None and not followed(file.new)):
             continue
-        shift = 0
-        for start, n_removed, n_added in file.hunks:
+        for _, start, _, n_added in _spots(file.hunks):
             if n_added and file.new is not None:
-                found.setdefault(file.new, []).append((start + shift, n_added, first))
+                found.setdefault(file.new, []).append((start, n_added, first))
             first += n_added
-            shift += n_added - n_removed
     return found
 
 

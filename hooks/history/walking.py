@@ -18,8 +18,9 @@ Progress = Callable[[str, int, int], None]
 SAVE_SECONDS: Final = 5.0
 
 
-def walked(cwd: Path, commits: list[Commit], saved: Path, progress: Progress, now: datetime) -> Walk:
-    """The finished walk over `commits`, begun anew or where an earlier call left off."""
+def walked(cwd: Path, commits: list[Commit], saved: Path, progress: Progress, now: datetime, *, texts: bool = False) -> Walk:
+    """The finished walk over `commits`, begun anew or where an earlier call left off. `texts`: with the diff that the record
+    is made by, and lines followed through changes of layout; always the same for one file `saved`."""
     now_minute = int(now.timestamp() // 60)
     walk = snapshot.load(saved, commits, now_minute) or Walk(commits, now_minute)
     start = walk.ledger.walked
@@ -27,7 +28,7 @@ def walked(cwd: Path, commits: list[Commit], saved: Path, progress: Progress, no
         return walk
     todo = commits[start:]
     merges = diffs.merge_changes(cwd, [(each.sha, each.parents[0]) for each in todo if len(each.parents) > 1])
-    stream = diffs.patches(cwd, [each.sha for each in todo], frozenset(each.sha for each in todo if each.edge))
+    stream = diffs.patches(cwd, [each.sha for each in todo], frozenset(each.sha for each in todo if each.edge), texts)
     try:
         for _ in _stepped(walk, stream, merges, progress, saved):
             pass

@@ -175,3 +175,36 @@ def test_a_change_is_watched_for_ninety_days(p: Play, days: float) -> None:
     p.turn("src/new.py", "a")
     sha = commit(p, "add a", days)
     assert len(shares(p, sha)) == (0 if days < 1 else 5)
+
+
+def test_a_formatter_kills_no_line(p: Play) -> None:
+    p.prompt("write")
+    p.write("src/f.py", "def f(a, b):\n    return g(a, 'x', [1, 2, 3])\n\n\ndef k(x):\n    return x\n")
+    sha = commit(p, "add", 60)
+    p.human(
+        "src/f.py",
+        'def f(\n    a,\n    b,\n):\n    return g(\n        a,\n        "x",\n        [1, 2, 3],\n    )\n\n\ndef k(x):\n  return x\n',
+    )
+    commit(p, "format", 50)
+    assert aged(p, sha, "reworked", "edited") == []
+    assert shares(p, sha)[30] == (6, 6)
+    p.human("src/f.py", "def f(a, b):\n    return g(a, 'x', [1, 2, 3])\n\n\ndef k(x): return x\n")
+    commit(p, "format again", 40)
+    p.human("src/f.py", "def f(a, b):\n    return g(a, 'y', [1, 2, 3])\n\n\ndef k(x): return x\n")
+    commit(p, "change one line of it", 20)
+    p.human("src/f.py", "def f(a, b):\n    return g(a, 'y', [1, 2, 3])\n")
+    commit(p, "k was of no use", 15)
+    (one, two) = aged(p, sha, "reworked")
+    assert (one["detail"]["lines"], two["detail"]["lines"]) == (1, 4)  # two blank lines, and two that had become one
+
+
+def test_a_revert_of_the_revert_brings_the_lines_back(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    sha = commit(p, "add a", 60)
+    p.git("revert", "--no-edit", "HEAD", **dated(55))
+    p.git("revert", "--no-edit", "HEAD", **dated(40))
+    assert shares(p, sha)[30] == (10, 10)
+    cut(p, "src/new.py", 9)
+    gone = commit(p, "one less", 20)
+    (row,) = aged(p, sha, "reworked")
+    assert (row["commit"], row["detail"]["lines"]) == (gone, 1)
