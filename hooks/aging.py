@@ -6,7 +6,8 @@ diffs, its state kept in `<common git dir>/hone/aging/`), and records for each c
 
     merged     once: when and how it came there
     survived   the share of its lines alive 1, 7, 14, 30 and 90 days after; an age that has not passed has no row
-    reworked   one for each later commit that rewrote or deleted lines of it
+    reworked   one for each later commit that rewrote or deleted lines of it, and why
+    edited     where that commit is a person's: how far their version is from the agent's, both formatted
 
 What it keeps is a working copy: without it, the next call walks again and finds the same rows under the same ids.
 """
@@ -17,20 +18,24 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final
 
 from git_hone.hooks import commits as refs
-from git_hone.hooks import git, journal, records, rewards
+from git_hone.hooks import edits, git, journal, records, rewards
 from git_hone.hooks import state as state_file
 from git_hone.hooks.batch import Batch, GitWord
+from git_hone.hooks.consent import excluded
 from git_hone.hooks.drain import config_of, telling, write_rows
+from git_hone.hooks.formatters import Formatters
 from git_hone.hooks.history import commits as history
 from git_hone.hooks.history import diffs
+from git_hone.hooks.history.rework import corrective, size
 from git_hone.hooks.history.survival import DAYS, lived
 from git_hone.hooks.history.walk import ALIVE, Walk, born, chain_seconds, landings
 from git_hone.hooks.history.walking import observed_until, walked
+from git_hone.hooks.ids import digest
 from git_hone.hooks.lines import ranges
 from git_hone.hooks.lock import locked
 from git_hone.hooks.outcomes import deed
@@ -57,31 +62,25 @@ class Aged:
 
 def age(place: Place, *, now: float | None = None, force: bool = False, wait_s: float = 30.0) -> Aged:
     """Record what time and later commits did to the changes, if that was not done within the last day; with `force`, in any
-    case. Raises UsageError where git-hone is not installed, DataError when nothing can be written."""
+    case. Nothing waits for the walk: only what it found is written under the drain's lock, within `wait_s` or not at all.
+    Raises UsageError where git-hone is not installed, DataError when nothing can be written."""
     if not place.hone.is_dir():
         raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
     moment = time.time() if now is None else now
-    with telling(place), locked(place.hone / "drain.lock", wait_s) as mine:
-        if not mine:
-            return Aged()
-        with State(place.hone / "state.db") as state:
-            try:
-                return _when_due(place, state, moment, force)
-            except sqlite3.DatabaseError as error:
-                if state_file.is_damage(error):
-                    return Aged()  # the next drain sets it aside and makes a new one
-                raise
-
-
-def _when_due(place: Place, state: State, now: float, force: bool) -> Aged:
-    last = state.meta("aged")
-    if last is not None and not force and 0 <= now - last["at"] < DAY_S:
-        return Aged()
-    first = last is None and not force  # the first look is a day after the first drain: there is nothing to see before
-    done = Aged() if first else _age(place, state, now)
-    state.set_meta("aged", {"at": now})
-    state.commit()
-    return done
+    with telling(place):
+        try:
+            with State(place.hone / "state.db") as state:
+                last = state.meta("aged")
+                if last is not None and not force and 0 <= moment - last["at"] < DAY_S:
+                    return Aged()
+                # the first look is a day after the first drain: there is nothing to see before
+                found = _look(place, state, moment) if force or last is not None else _Found(Aged())
+            with locked(place.hone / "drain.lock", wait_s) as mine, State(place.hone / "state.db") as state:
+                return _keep(place, state, moment, found) if mine else Aged()
+        except sqlite3.DatabaseError as error:
+            if state_file.is_damage(error):
+                return Aged()  # the next drain sets it aside and makes a new one
+            raise
 
 
 def default_branch(place: Place) -> tuple[str, str] | None:
@@ -109,43 +108,112 @@ def default_branch(place: Place) -> tuple[str, str] | None:
 
 
 @dataclass
+class Rework:
+    """A commit that took lines of a change away. row: the outcome; by: the commit's position; count: lines; of: the change's
+    AI lines; landed: seconds; carried: the commits that carried the change."""
+
+    change: Mapping[str, Any]
+    by: int
+    when: int
+    count: int
+    of: int
+    landed: int
+    cause: str
+
+
+@dataclass
+class _Found:
+    """What a look found, to be written: rows of outcomes, what `_pair` makes pairs of, what is remembered of each change."""
+
+    done: Aged
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    pairs: list[dict[str, Any]] = field(default_factory=list)
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    base: list[str] | None = None
+
+
+@dataclass
 class _Look:
     """One walk, and what is asked of it. `seconds`: along the branch. `landed`: position -> position of the landing."""
 
-    batch: Batch
+    place: Place
+    state: State
+    config_hash: str
     walk: Walk
-    seconds: dict[int, int]
+    seconds: Mapping[int, int]
     landed: Sequence[int]
     until: float
+    found: _Found
+    reworks: list[Rework] = field(default_factory=list)
+
+    def add(self, change: str, kind: str, at: float, cause: str, **more: Any) -> None:
+        row = records.outcome_row(change, kind, at, self.config_hash, cause=cause, source="history", **more)
+        self.found.outcomes.append(row)
+
+    def knows(self, change: str, kind: str, cause: str) -> bool:
+        name = records.outcome_row(change, kind, 0.0, None, cause=cause)["record_id"]
+        return self.state.db.execute("select 1 from outcomes where id = ?", (name,)).fetchone() is not None
 
 
-def _age(place: Place, state: State, now: float) -> Aged:
+def _look(place: Place, state: State, now: float) -> _Found:
+    """All that is new, nothing written but the walk's own file."""
     config, _ = config_of(place)
-    found = default_branch(place)
-    done = Aged(True, found and found[0])
-    rows = {row["commit"]: row for row in state.changes("state = 'live'") if row["lines_ai"]}
+    branch = default_branch(place)
+    found = _Found(Aged(True, branch and branch[0]))
     finished = {name for name, value in _aged(state) if value.get("done")}
-    watched = {commit: row for commit, row in rows.items() if row["change_id"] not in finished}
-    if found is None or not watched or not config.enabled:
-        return done
-    tip = found[1]
-    commits = history.read(place.cwd, tip, without=_base(place, state, watched))
+    rows = [row for row in state.changes("state = 'live'") if row["lines_ai"] and row["change_id"] not in finished]
+    watched = {row["commit"]: row for row in rows}
+    if branch is None or not watched or not config.enabled:
+        return found
+    found.base = _base(place, state, watched)
+    commits = history.read(place.cwd, branch[1], without=found.base)
     if not commits:
-        return done
+        return found
     moment = datetime.fromtimestamp(now, timezone.utc)
     walk = walked(place.cwd, commits, place.hone / "aging" / "walk.cache", lambda *_: None, moment, texts=True)
-    batch = Batch(place, state, config, now, GitWord(), tips=refs.tips(place.cwd))
     until = observed_until(place, commits, moment).timestamp()
-    look = _Look(batch, walk, chain_seconds(commits, walk.chain, now), landings(commits, walk.chain), until)
+    look = _Look(place, state, config.hash, walk, chain_seconds(commits, walk.chain, now), landings(commits, walk.chain), until,
+                 found)  # fmt: skip
     here = {commit: row for commit, row in watched.items() if commit in walk.position}
-    numbers = _numbers(place, state, walk, here)
+    numbers = _numbers(look, here)
     for commit, row in here.items():
         _one(look, walk.position[commit], row, numbers.get(commit, []))
+    _judge(look)
+    found.done.commits, found.done.changes = len(commits), len(here)
+    return found
+
+
+def _keep(place: Place, state: State, now: float, found: _Found) -> Aged:
+    """Write what was found: rows that are not there yet, and with them the rewards of their changes."""
+    config, _ = config_of(place)
+    batch = Batch(place, state, config, now, GitWord(), tips=refs.tips(place.cwd))
+    for row in found.outcomes:
+        before = len(batch.rows.outcomes)
+        batch.add_outcome(row)
+        if len(batch.rows.outcomes) > before:
+            batch.touched.add(row["change_id"])
+    batch.rows.pairs = [_pair(batch, **pair) for pair in found.pairs if not excluded(pair["path"], config.exclude_patterns)]
+    for change, value in found.known.items():
+        state.db.execute("insert or replace into aged values (?, ?)", (change, dumps(value)))
     rewards.settle(batch)
     write_rows(place, batch.rows, batch.config["notes.shards"])
     journal.append(place.hone / "journal.jsonl", now, journal.entries(batch.rows))
-    done.commits, done.changes, done.outcomes = len(commits), len(here), len(batch.rows.outcomes)
-    return done
+    if found.base is not None:
+        state.set_meta("aging-base", found.base)
+    state.set_meta("aged", {"at": now})
+    state.commit()
+    found.done.outcomes = len(batch.rows.outcomes)
+    return found.done
+
+
+def _pair(batch: Batch, change: str, run_id: str, path: str, before: bytes, after: bytes, at: float) -> dict[str, Any]:
+    """What an agent wrote and what a person made of it later, redacted."""
+    run = batch.state.get("runs", run_id) or {}
+    old, new = (batch.redactor.code(text.decode("utf-8", "replace"), path) for text in (before, after))
+    row = {"pair_id": digest("p", change, path, old, new), "change_id": change, "run_id": run_id,
+           "role": run.get("role") or "coder", "prompt": {"task": run.get("task"), "path": path},
+           "output": {"text": old}, "chosen": {"text": new}, "label": None, "origin": "human-improved"}  # fmt: skip
+    return records.event("pair", row, at, batch.config.hash)
 
 
 def _aged(state: State) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -166,7 +234,6 @@ def _base(place: Place, state: State, watched: Mapping[str, Mapping[str, Any]]) 
         out = git.attempt(["rev-list", "--ignore-missing", "--stdin"], place.cwd, stdin=asked)
         if out is None or set(watched) - set(git.text(out).split()) - _missing(place, watched):
             known = []
-    state.set_meta("aging-base", known)
     return known
 
 
@@ -175,30 +242,24 @@ def _missing(place: Place, names: Iterable[str]) -> set[str]:
     return {row.split(" ")[0] for row in git.text(out or b"").splitlines() if row.endswith(" missing")}
 
 
-def _numbers(place: Place, state: State, walk: Walk, here: Mapping[str, Mapping[str, Any]]) -> dict[str, list[int]]:
+def _numbers(look: _Look, here: Mapping[str, Mapping[str, Any]]) -> dict[str, list[int]]:
     """Commit -> the walk's numbers of its AI lines, remembered or read from the commit's own diff."""
-    known = dict(_aged(state))
-    found: dict[str, list[int]] = {}
+    walk, known = look.walk, dict(_aged(look.state))
+    numbers: dict[str, list[int]] = {}
     todo = []
     for commit, row in here.items():
         at, value = walk.position[commit], known.get(row["change_id"], {})
         if value.get("commit") == commit and value.get("at") == at and value.get("first") == walk.ledger.first[at]:
-            found[commit] = [number for first, last in value["numbers"] for number in range(first - 1, last)]
-        else:
+            numbers[commit] = [number for first, last in value["numbers"] for number in range(first - 1, last)]
+        elif len(walk.commits[at].parents) < 2 and not walk.commits[at].edge:
             todo.append(commit)
-    edges = frozenset(commit for commit in todo if walk.commits[walk.position[commit]].edge)
-    for diff in diffs.patches(place.cwd, todo, edges, texts=True):
-        at = walk.position[diff.sha]
-        if len(walk.commits[at].parents) > 1 or diff.whole_lost:
-            continue
-        found[diff.sha] = _of_lines(born(diff.files, walk.ledger.first[at]), here[diff.sha]["files"])
-        value = {"commit": diff.sha, "at": at, "first": walk.ledger.first[at], "numbers": ranges(found[diff.sha])}
-        _put(state, here[diff.sha]["change_id"], value)
-    return found
-
-
-def _put(state: State, change: str, value: Mapping[str, Any]) -> None:
-    state.db.execute("insert or replace into aged values (?, ?)", (change, dumps(value)))
+    for diff in diffs.patches(look.place.cwd, todo, texts=True):
+        if not diff.whole_lost:
+            at, row = walk.position[diff.sha], here[diff.sha]
+            found = numbers[diff.sha] = _of_lines(born(diff.files, walk.ledger.first[at]), row["files"])
+            value = {"commit": diff.sha, "at": at, "first": walk.ledger.first[at], "numbers": ranges(found)}
+            look.found.known[row["change_id"]] = value
+    return numbers
 
 
 def _of_lines(lines: Mapping[bytes, Sequence[tuple[int, int, int]]], files: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -217,58 +278,84 @@ def _of_lines(lines: Mapping[bytes, Sequence[tuple[int, int, int]]], files: Iter
 
 def _one(look: _Look, at: int, row: Mapping[str, Any], numbers: list[int]) -> None:
     """The outcomes of one change that is on the branch."""
-    walk, batch, change = look.walk, look.batch, str(row["change_id"])
-    step = look.landed[at]
+    walk, change, step = look.walk, str(row["change_id"]), look.landed[at]
     if step < 0:
         return
-    landed, before = look.seconds[step], len(batch.rows.outcomes)
-    _merged(look, change, row, at, step)
+    landed = look.seconds[step]
+    how = "merge" if step != at else str(row["kind"]) if row["kind"] in ("squash", "rebase", "pick") else "direct"
+    detail = {"how": how, "delay_s": max(0, landed - walk.commits[at].time)}
+    look.add(change, "merged", landed, "merged", commit=walk.commits[step].sha, detail=detail)
     alive, never = lived(walk.ledger, numbers, landed // 60, int(look.until // 60))
     for days, counts in zip(DAYS, alive, strict=True):
         of = counts[1] - never if counts else 0
         if counts and of > 0:
             detail = {"age_days": days, "alive": counts[0], "of": of}
-            batch.add_outcome(records.outcome_row(change, "survived", landed + days * DAY_S, batch.config.hash,
-                                                  cause=f"survived {days}", value=counts[0] / of, detail=detail,
-                                                  source="history"))  # fmt: skip
-    _reworked(look, change, at, landed, numbers)
+            look.add(change, "survived", landed + days * DAY_S, f"survived {days}", value=counts[0] / of, detail=detail)
+    _reworked(look, row, at, landed, numbers)
     if landed + WATCHED_S < look.until:
-        _put(batch.state, change, {"done": True})
-    if len(batch.rows.outcomes) > before:
-        batch.touched.add(change)
+        look.found.known[change] = {"done": True}
 
 
-def _merged(look: _Look, change: str, row: Mapping[str, Any], at: int, step: int) -> None:
-    walk, batch = look.walk, look.batch
-    how = "merge" if step != at else {"squash": "squash", "rebase": "rebase"}.get(str(row["kind"]), "direct")
-    detail = {"how": how, "delay_s": max(0, look.seconds[step] - walk.commits[at].time)}
-    batch.add_outcome(records.outcome_row(change, "merged", look.seconds[step], batch.config.hash, commit=walk.commits[step].sha,
-                                          cause="merged", detail=detail, source="history"))  # fmt: skip
-
-
-def _reworked(look: _Look, change: str, at: int, landed: int, numbers: Sequence[int]) -> None:
-    ledger, batch, walk = look.walk.ledger, look.batch, look.walk
+def _reworked(look: _Look, row: Mapping[str, Any], at: int, landed: int, numbers: Sequence[int]) -> None:
+    ledger, walk, change = look.walk.ledger, look.walk, str(row["change_id"])
     gone: dict[int, int] = {}
     for number in numbers:
         by = ledger.killer[number]
         if by not in (-1, at) and (ledger.died[number] != ALIVE or not ledger.landed[number]):
             gone[by] = gone.get(by, 0) + 1
-    deeds: dict[str, int] = {}
+    same: dict[str, int] = {}
     for by, count in sorted(gone.items()):
         commit = walk.commits[by]
         key = deed(commit.author_email, commit.authored)
-        nth = deeds[key] = deeds.get(key, -1) + 1
-        if batch.state.db.execute("select 1 from outcomes where id = ?", (_reverted_id(change, key),)).fetchone():
-            continue  # that is the revert itself, which has an outcome of its own
-        when = max(landed, look.seconds[look.landed[by]])
-        detail = {"corrective": None, "lines": count, "by": _by(batch.state, commit.sha), "delay_s": when - landed}
-        cause = deed(commit.author_email, commit.authored, nth)
-        batch.add_outcome(records.outcome_row(change, "reworked", when, batch.config.hash, commit=commit.sha, cause=cause,
-                                              value=count / len(numbers), detail=detail, source="history"))  # fmt: skip
+        same[key] = same.get(key, -1) + 1
+        cause = deed(commit.author_email, commit.authored, same[key])
+        # a revert has an outcome of its own
+        if not look.knows(change, "reverted", key) and not look.knows(change, "reworked", cause):
+            when = max(landed, look.seconds[look.landed[by]])
+            look.reworks.append(Rework(row, by, when, count, len(numbers), landed, cause))
 
 
-def _reverted_id(change: str, cause: str) -> str:
-    return str(records.outcome_row(change, "reverted", 0.0, None, cause=cause)["record_id"])
+def _judge(look: _Look) -> None:
+    """Say of each rework who did it and what for, and of a person's how far it went."""
+    walk, place = look.walk, look.place
+    commits = [walk.commits[by] for by in sorted({rework.by for rework in look.reworks})]
+    wanted = [commit.sha for commit in commits if len(commit.parents) == 1]
+    found = {diff.sha: diff for diff in diffs.patches(place.cwd, wanted, texts=True)}
+    with git.cat_file(place.cwd) as objects:
+        measure = edits.Measure(objects, Formatters(place.top))
+        for rework in look.reworks:
+            commit, change, delay = walk.commits[rework.by], rework.change, rework.when - rework.landed
+            diff, who = found.get(commit.sha), _by(look.state, commit.sha)
+            edit = None
+            if diff is not None and who == "human":
+                lines = edits.written_lines(objects, change["commit"], change["files"])
+                paths = {path for path, by in walk.ledger.kills.items() if rework.by in by}
+                edit = measure.edit(commit.sha, diff, lines, paths)
+                if not edit.value:
+                    continue  # the repository's formatter says that nothing but the layout changed
+            mended = None
+            if diff is not None:
+                mended = corrective(commit, [change["commit"], *change["replaces"]], rework.count, size(diff), delay)
+            detail = {"corrective": mended, "lines": rework.count, "by": who, "delay_s": delay}
+            look.add(change["change_id"], "reworked", rework.when, rework.cause, commit=commit.sha,
+                     value=rework.count / rework.of, detail=detail)  # fmt: skip
+            if edit is not None:
+                _edited(look, rework, edit, delay)
+
+
+def _edited(look: _Look, rework: Rework, edit: edits.Edit, delay: int) -> None:
+    change = rework.change
+    detail = {"delay_s": delay, "lines": rework.count, "formatter": edit.formatter}
+    look.add(change["change_id"], "edited", rework.when, rework.cause, commit=look.walk.commits[rework.by].sha, value=edit.value,
+             detail=detail)  # fmt: skip
+    runs = {run: file["path"] for file in change["files"] for run in file["runs"]}
+    by_path = {path: run for run, path in reversed(runs.items())}
+    for path, before, after in edit.texts:
+        run = by_path.get(path) or next(iter(change["run_ids"]), None)
+        if run and after.strip():
+            look.found.pairs.append(
+                {"change": change["change_id"], "run_id": run, "path": path, "before": before, "after": after, "at": rework.when}
+            )
 
 
 def _by(state: State, commit: str) -> str:

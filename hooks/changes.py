@@ -12,6 +12,7 @@ from git_hone.hooks.attribution import FileLines
 from git_hone.hooks.batch import Batch
 from git_hone.hooks.commits import Commit
 from git_hone.hooks.consent import excluded
+from git_hone.hooks.history.tokens import distance
 from git_hone.hooks.identity import Arrival, Known, Verdict, identify
 from git_hone.hooks.ids import change_id_for, digest
 from git_hone.hooks.lines import edit_of, ranges
@@ -136,9 +137,9 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
     first = old is None
     if first:
         batch.add_outcome(records.outcome_row(verdict.change, "committed", commit.at, config.hash, commit=commit.id))
-    overridden = len(written) - len(arrival.atoms)
-    if first and overridden > 0 and written:
-        detail = {"lines": overridden, "of": len(written), "before_commit": True}
+    overridden = len(written - arrival.atoms - _laid_out(lines))
+    if first and overridden and written:
+        detail = {"lines": overridden, "of": len(written), "before_commit": True, "delay_s": 0, "formatter": None}
         row = records.outcome_row(verdict.change, "edited", commit.at, config.hash, commit=commit.id, cause="before commit",
                                   value=overridden / len(written), detail=detail)  # fmt: skip
         batch.add_outcome(row)
@@ -147,7 +148,8 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
             "lines": len(lost),
             "of": len(before),
             "before_commit": False,
-            "after_s": round(commit.at - old["committed_at"]),
+            "delay_s": max(0, round(commit.at - old["committed_at"])),
+            "formatter": None,
         }
         batch.add_outcome(records.outcome_row(verdict.change, "edited", commit.at, config.hash, commit=commit.id,
                                               value=len(lost) / len(before), detail=detail))  # fmt: skip
@@ -159,6 +161,17 @@ def _keep(batch: Batch, row: dict[str, Any]) -> None:
     """The row of a change that moves on within the same drain: the commit it came by keeps its lines in the record."""
     if row["change_id"] in batch.touched:
         batch.rows.changes.append(records.change_row(row, row["_at"], batch.config.hash))
+
+
+def _laid_out(lines: Iterable[FileLines]) -> set[int]:
+    """The lines that stand in the commit laid out otherwise: a formatter has written nothing."""
+    return {
+        origin
+        for f in lines
+        for gone, old, new in f.replaced
+        if not distance(b"\n".join(old), b"\n".join(new))
+        for origin in gone
+    }
 
 
 def _landed_elsewhere(state: State, atoms: Iterable[int], mine: set[str]) -> set[int]:
@@ -186,7 +199,7 @@ def _pairs(
             continue
         for atoms, old, new in f.replaced:
             rows = state.edit_rows({edit_of(atoms[0])})
-            if not rows:
+            if not rows or not distance(b"\n".join(old), b"\n".join(new)):
                 continue
             run_id = next(iter(rows.values()))[0]
             run = state.get("runs", run_id) or {}

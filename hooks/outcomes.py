@@ -1,4 +1,4 @@
-"""What the new commits and people did to the changes before them: reverted, edited, accepted, rejected, rated."""
+"""What the new commits and people did to the changes before them: reverted, landed again, accepted, rejected, rated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from git_hone.hooks import commits as history
-from git_hone.hooks import records
+from git_hone.hooks import git, records
 from git_hone.hooks.batch import Batch
 from git_hone.hooks.changes import atoms_of, patch_id
 from git_hone.hooks.commits import Commit
@@ -23,31 +23,42 @@ GONE_SHARE: Final = 0.9
 
 
 def find(batch: Batch) -> None:
-    """What the new commits did to the changes before them: reverted, edited."""
-    place, state, lines = batch.place, batch.state, batch.lines
+    """Which changes the new commits took out again, and which they brought back."""
     for commit in batch.arrived:
-        killed = {origin for f in lines.get(commit.id, ()) for origin in f.killed}
-        carried = {origin for f in lines.get(commit.id, ()) for origin in f.atoms.values()}
-        killed -= carried
-        names: set[str] = set()
-        for edit in {edit_of(origin) for origin in killed}:
-            names |= {row[0] for row in state.db.execute("select distinct change from atoms where edit = ?", (edit,))}
-        for name in sorted(names):
-            row = state.get("changes", name)
-            mine = atoms_of(state, name)
-            if row is None or row["state"] != "live" or row["commit"] == commit.id or not mine:
-                continue
-            share = len(mine & killed) / len(mine)
-            if share == 0 or not history.is_ancestor(place.cwd, row["commit"], commit.id):
-                continue
-            kind = "reverted" if share >= GONE_SHARE and _reverts(place, commit, row) else "edited"
-            detail = {"after_s": round(commit.at - row["committed_at"]), "lines": len(mine & killed), "of": len(mine),
-                      "by": "agent" if carried else "person"}  # fmt: skip
-            cause = deed(commit.author_email, commit.authored)
-            outcome = records.outcome_row(name, kind, commit.at, batch.config.hash, commit=commit.id, cause=cause, source="history",
-                                          value=None if kind == "reverted" else share, detail=detail)  # fmt: skip
-            batch.add_outcome(outcome)
-            batch.touched.add(name)
+        lines = batch.lines.get(commit.id, ())
+        carried = {origin for f in lines for origin in f.atoms.values()}
+        killed = {origin for f in lines for origin in f.killed} - carried
+        for row, share in _touched(batch, commit, killed):
+            if _reverts(batch.place, commit, row):
+                _add(batch, row, "reverted", commit, share, row["committed_at"])
+        for row, share in _touched(batch, commit, carried):
+            said = [one for one in batch.state.outcomes(row["change_id"]) if one["kind"] in ("reverted", "relanded")]
+            reverts = [one["at"] for one in said if one["kind"] == "reverted"]
+            if 2 * len(reverts) > len(said):
+                _add(batch, row, "relanded", commit, share, max(reverts))
+
+
+def _touched(batch: Batch, commit: Commit, lines: set[int]) -> list[tuple[dict[str, Any], float]]:
+    """The changes in the history of `commit` that nearly all of their lines are among `lines`: (row, share of the lines)."""
+    state, found = batch.state, []
+    names: set[str] = set()
+    for edit in {edit_of(origin) for origin in lines}:
+        names |= {row[0] for row in state.db.execute("select distinct change from atoms where edit = ?", (edit,))}
+    for name in sorted(names):
+        row, mine = state.get("changes", name), atoms_of(state, name)
+        if row is None or row["state"] != "live" or row["commit"] == commit.id or not mine:
+            continue
+        share = len(mine & lines) / len(mine)
+        if share >= GONE_SHARE and history.is_ancestor(batch.place.cwd, row["commit"], commit.id):
+            found.append((row, share))
+    return found
+
+
+def _add(batch: Batch, row: Mapping[str, Any], kind: str, commit: Commit, share: float, since: float) -> None:
+    detail = {"delay_s": max(0, round(commit.at - since)), "of": len(atoms_of(batch.state, row["change_id"]))}
+    batch.add_outcome(records.outcome_row(row["change_id"], kind, commit.at, batch.config.hash, commit=commit.id, source="history",
+                                          cause=deed(commit.author_email, commit.authored), value=share, detail=detail))  # fmt: skip
+    batch.touched.add(row["change_id"])
 
 
 def deed(email: str, authored: float, nth: int = 0) -> str:
@@ -57,13 +68,26 @@ def deed(email: str, authored: float, nth: int = 0) -> str:
 
 
 def _reverts(place: Place, commit: Commit, row: Mapping[str, Any]) -> bool:
-    """A second witness that `commit` undoes a change: its message names it, or its patch or its tree is the inverse."""
+    """A second witness that `commit` undoes a change: its message names it or the merge that brought it in, or its patch or
+    its tree is the inverse."""
     named = {match.decode() for match in REVERTS.findall(commit.message)}
     if any(sha.startswith(name) for name in named for sha in (row["commit"], *row["replaces"])):
+        return True
+    if any(_brought(place, name, row["commit"]) for name in named):
         return True
     return bool(
         commit.tree == row["parent_tree"]
         or patch_id(place, commit.id, "-R", "--src-prefix=b/", "--dst-prefix=a/") == row["patch_id"]
+    )
+
+
+def _brought(place: Place, merge: str, commit: str) -> bool:
+    """Whether `merge` is a merge that brought `commit` into its first parent's history."""
+    parents = (git.line(["rev-list", "--parents", "-n", "1", merge], place.cwd) or "").split(" ")[1:]
+    return (
+        len(parents) > 1
+        and history.is_ancestor(place.cwd, commit, merge)
+        and not history.is_ancestor(place.cwd, commit, parents[0])
     )
 
 

@@ -4,17 +4,70 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from git_hone.hooks.history.commits import REVERTS, Commit
+from git_hone.hooks.history.diffs import CommitDiff
 from git_hone.hooks.history.paths import followed
 from git_hone.hooks.history.survival import DAY
 from git_hone.hooks.history.walk import Walk, landings
 
 FIX: Final = re.compile(r"\b(fix(es|ed|ing)?|bug(fix)?|hotfix|regression|broken|crash(es|ed)?)\b", re.I)
 SOON: Final = 30 * DAY
+
+
+CONVENTION: Final = re.compile(r"(\w+)(?:\([^)]*\))?!?:")
+MENDS: Final = frozenset(("fix", "hotfix", "bugfix"))
+ADAPTS: Final = frozenset(
+    ("feat", "feature", "docs", "style", "refactor", "perf", "test", "tests", "chore", "build", "ci", "deps")
+)
+FIXES: Final = re.compile(rb"^Fixes: ([0-9a-f]{7,64})\b", re.M)
+TESTS: Final = re.compile(rb"(?:^|/)(?:tests?|specs?|__tests__|testing)/|(?:^|/)test_|[._](?:test|spec)s?\.\w+$")
+SMALL: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a commit changed: lines it removed and added, and whether tests are among its files."""
+
+    removed: int
+    added: int
+    tests: bool
+
+
+def size(diff: CommitDiff) -> Size:
+    """The size of a commit's diff; nothing of a merge.
+
+    >>> from git_hone.hooks.history.diffs import FileDiff
+    >>> size(CommitDiff("", [FileDiff(b"a.py", b"a.py", hunks=[(0, 1, 2)]), FileDiff(None, b"tests/x.py", hunks=[(0, 0, 3)])]))
+    Size(removed=1, added=5, tests=True)
+    """
+    hunks = [hunk for file in diff.files for hunk in file.hunks]
+    names = [name for file in diff.files for name in (file.old, file.new) if name is not None]
+    return Size(sum(hunk[1] for hunk in hunks), sum(hunk[2] for hunk in hunks), any(map(TESTS.search, names)))
+
+
+def corrective(commit: Commit, of: Collection[str], lines: int, size: Size, delay_s: float) -> bool | None:
+    """Whether a commit that rewrote `lines` lines of a change mended a fault in it (True), did something else (False), or
+    cannot be told (None). `of`: the commits that carried the change. `delay_s`: since the change landed.
+
+    True where the message names the change's commit in a revert or `Fixes:` line; or where it says that it fixes something,
+    came within 30 days, and either touches tests or is small (60 lines) with at least half of what it removed in this
+    change. False where the message says by convention that it is something else (`feat:`, `refactor:`, ...) and no fix. A
+    message alone is no evidence: a fix may be of something else and pass through these lines.
+    """
+    named = [name.decode() for pattern in (REVERTS, FIXES) for name in pattern.findall(commit.message)]
+    if any(sha.startswith(name) for name in named for sha in of):
+        return True
+    convention = CONVENTION.match(commit.subject)
+    kind = convention[1].lower() if convention else ""
+    says = kind in MENDS or (kind not in ADAPTS and FIX.search(commit.subject) is not None)
+    if not says:
+        return False if kind in ADAPTS else None
+    inside = size.removed + size.added <= SMALL and 2 * lines >= size.removed
+    return True if delay_s <= SOON * 60 and (inside or size.tests) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,3 +208,167 @@ def test_a_revert_of_the_revert_brings_the_lines_back(p: Play) -> None:
     gone = commit(p, "one less", 20)
     (row,) = aged(p, sha, "reworked")
     assert (row["commit"], row["detail"]["lines"]) == (gone, 1)
+
+
+def kinds(p: Play, rev: str) -> dict[str, list[Any]]:
+    """Kind -> (value, detail) of each outcome that a drain alone finds."""
+    found: dict[str, list[Any]] = {}
+    for one in p.show(rev)["outcomes"]:
+        found.setdefault(one["kind"], []).append((one["value"], one["detail"]))
+    return found
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_reverted_landed_again_and_reverted(p: Play, at_once: bool) -> None:
+    p.turn("src/new.py", "a")
+    sha = commit(p, "add a", 60)
+    counts = []
+    for day in (55, 40, 30):
+        p.git("revert", "--no-edit", "HEAD", **dated(day))
+        if not at_once or day == 30:
+            found = kinds(p, sha)
+            counts.append((len(found.get("reverted", [])), len(found.get("relanded", []))))
+            assert found["reverted"][0][0] == 1.0 and found["reverted"][0][1]["delay_s"] >= 0
+    assert counts == ([(2, 1)] if at_once else [(1, 0), (1, 1), (2, 1)])
+    assert p.show(sha)["reward"]["veto"] == "reverted"
+
+
+def test_the_revert_of_a_merge_reverts_each_of_its_changes(p: Play) -> None:
+    p.git("checkout", "-qb", "topic")
+    p.turn("src/new.py", "a")
+    first = commit(p, "add a", 60)
+    p.turn("src/new2.py", "b")
+    second = commit(p, "add b", 59)
+    p.git("checkout", "-q", "main")
+    p.turn("src/own.py", "c")
+    own = commit(p, "add c", 55)
+    p.git("merge", "-q", "--no-ff", "-m", "m", "topic", **dated(50))
+    p.git("revert", "--no-edit", "-m", "1", "HEAD", **dated(40))
+    assert [len(kinds(p, rev).get("reverted", [])) for rev in (first, second, own)] == [1, 1, 0]
+    assert aged(p, first, "reworked") == []  # the revert is an outcome of its own
+
+
+def test_the_revert_of_a_squash(p: Play) -> None:
+    p.git("checkout", "-qb", "topic")
+    p.turn("src/new.py", "a")
+    commit(p, "add a", 60)
+    p.turn("src/new2.py", "b")
+    commit(p, "add b", 59)
+    p.git("checkout", "-q", "main")
+    p.git("merge", "-q", "--squash", "topic")
+    squash = commit(p, "both", 50)
+    p.git("revert", "--no-edit", "HEAD", **dated(40))
+    assert [value for value, _ in kinds(p, squash)["reverted"]] == [1.0]
+    assert [row["detail"]["how"] for row in aged(p, squash, "merged")] == ["squash"]
+
+
+def test_a_revert_that_is_amended_counts_once(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    sha = commit(p, "add a", 60)
+    p.git("revert", "--no-edit", "HEAD", **dated(55))
+    p.show()
+    p.git("commit", "-q", "--amend", "-m", "Take it out")
+    assert len(kinds(p, sha)["reverted"]) == 1
+    p.human("README", "more\n")
+    p.git("commit", "-qa", "--amend", "-m", "Take it out, and more")
+    assert len(kinds(p, sha)["reverted"]) == 1
+    assert aged(p, sha, "reworked") == []
+
+
+def test_a_partial_revert_is_rework_that_mends(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    sha = commit(p, "add a", 60)
+    p.git("revert", "--no-commit", "HEAD")
+    p.human("src/new.py", "".join(p.git("show", "HEAD:src/new.py").splitlines(True)[:5]))
+    commit(p, f"Take half of it back\n\nThis reverts commit {sha}.", 50)
+    assert "reverted" not in kinds(p, sha)
+    (row,) = aged(p, sha, "reworked")
+    assert (row["value"], row["detail"]["corrective"]) == (0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "days", "corrective"),
+    [
+        ("fix: the off-by-one in a", 50, True),
+        ("Fixed the crash", 50, True),
+        ("feat: another way", 50, False),
+        ("refactor(a): shorter", 50, False),
+        ("shorter", 50, None),
+        ("fix: what nobody missed for months", 10, None),  # more than 30 days after the landing
+        ("shorter\n\nFixes: {sha}", 50, True),
+    ],
+)
+def test_rework_that_mends_is_told_from_other_rework(p: Play, message: str, days: float, corrective: bool | None) -> None:
+    p.turn("src/new.py", "a")
+    sha = commit(p, "add a", 60)
+    cut(p, "src/new.py", 8)
+    commit(p, message.replace("{sha}", sha), days)
+    assert [row["detail"]["corrective"] for row in aged(p, sha, "reworked")] == [corrective]
+
+
+def test_a_large_fix_elsewhere_says_nothing_of_these_lines(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    sha = commit(p, "add a", 60)
+    cut(p, "src/new.py", 9)
+    p.human("src/base.py", "print('all new')\n" * 50)
+    commit(p, "fix: something large", 55)
+    assert [row["detail"]["corrective"] for row in aged(p, sha, "reworked")] == [None]
+    cut(p, "src/new.py", 8)
+    p.human("tests/test_it.py", "def test_it(): pass\n" * 90)
+    commit(p, "fix: tested", 50)
+    assert [row["detail"]["corrective"] for row in aged(p, sha, "reworked")] == [None, True]
+
+
+def test_what_a_person_made_of_a_line_is_measured_and_kept(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    sha = commit(p, "add a", 60)
+    p.human("src/new.py", p.read("src/new.py").replace("a_3(x): return x + 3", "a_3(x): return x * 3"))
+    commit(p, "times", 55)
+    (row,) = aged(p, sha, "edited")
+    assert row["value"] == pytest.approx(1 / 100)  # one of ten lines of ten tokens each
+    assert row["detail"] == {"delay_s": 5 * 86_400, "lines": 1, "formatter": None}
+    (pair,) = Store(p.place.data).rows("pairs")
+    assert (pair["output"]["text"], pair["chosen"]["text"]) == ("def a_3(x): return x + 3", "def a_3(x): return x * 3")
+    assert (pair["origin"], pair["change_id"]) == ("human-improved", row["change_id"])
+    runs = {run["run_id"] for run in Store(p.place.data).rows("runs")}
+    assert pair["run_id"] in runs
+
+
+def test_what_an_agent_makes_of_it_is_rework_and_no_edit(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    sha = commit(p, "add a", 60)
+    p.show()
+    p.prompt("times")
+    p.write("src/new.py", p.read("src/new.py").replace("x + 3", "x * 3"))
+    commit(p, "times", 55)
+    assert aged(p, sha, "edited") == []
+    assert [row["detail"]["by"] for row in aged(p, sha, "reworked")] == ["ai"]
+
+
+def test_the_repositorys_own_formatter_decides_what_is_layout(p: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+    from pathlib import Path
+
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{__import__('os').environ['PATH']}")
+    p.prompt("write")
+    p.write("src/f.py", "x = {\n    'a': 1,\n    'b': 0xFFFF,\n}\nif (x):\n    y = 'it\\'s'\n")
+    p.write("src/g.py", "def g(a):\n    return a\n")
+    sha = commit(p, "add", 60)
+    p.human("pyproject.toml", "[tool.ruff]\nline-length = 100\n")
+    commit(p, "set up ruff", 59)
+    p.human("src/f.py", "x = {\n    'a': 1,\n    'b': 0xffff,\n}\nif x:\n    y = \"it's\"\n")  # what ruff format makes the same
+    commit(p, "style", 50)
+    assert aged(p, sha, "edited", "reworked") == []
+    p.human("src/g.py", "def g(a):\n    return (a + 1)\n")
+    commit(p, "plus", 40)
+    (row,) = aged(p, sha, "edited")
+    assert row["detail"]["formatter"] == "ruff"
+    assert row["value"] == pytest.approx(2 / 34, abs=0.03)  # "+ 1": the brackets are ruff's to take away
+
+
+def test_a_formatter_before_the_commit_is_no_edit(p: Play) -> None:
+    p.prompt("write")
+    p.write("src/f.py", "def f(a, b):\n    return g(a, 'x', [1, 2, 3])\n")
+    p.human("src/f.py", 'def f(a, b):\n    return g(\n        a,\n        "x",\n        [1, 2, 3],\n    )\n')
+    sha = commit(p, "add", 60)
+    assert "edited" not in kinds(p, sha)

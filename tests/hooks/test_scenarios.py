@@ -472,14 +472,6 @@ def test_revert_with_other_words(p: Play) -> None:
     assert "reverted" in p.outcomes("HEAD~2")
 
 
-def test_later_edits_are_an_outcome(p: Play) -> None:
-    plain(p)
-    p.human("src/new.py", "".join(p.read("src/new.py").splitlines(True)[:6]))
-    p.commit("cut")
-    (edited,) = [o for o in p.show("HEAD~1")["outcomes"] if o["kind"] == "edited"]
-    assert edited["value"] == pytest.approx(0.4)
-
-
 def test_no_verify_still_records(p: Play) -> None:
     p.turn("src/new.py", "a")
     p.commit("c", "--no-verify")
