@@ -26,7 +26,7 @@ from git_hone.hooks import commits as refs
 from git_hone.hooks import edits, git, journal, records, rewards
 from git_hone.hooks import state as state_file
 from git_hone.hooks.batch import Batch, GitWord
-from git_hone.hooks.consent import excluded
+from git_hone.hooks.consent import Consent, consent, excluded
 from git_hone.hooks.drain import config_of, telling, write_rows
 from git_hone.hooks.formatters import Formatters
 from git_hone.hooks.history import commits as history
@@ -144,6 +144,7 @@ class _Look:
     landed: Sequence[int]
     until: float
     found: _Found
+    may: Consent
     reworks: list[Rework] = field(default_factory=list)
 
     def add(self, change: str, kind: str, at: float, cause: str, **more: Any) -> None:
@@ -163,7 +164,8 @@ def _look(place: Place, state: State, now: float) -> _Found:
     finished = {name for name, value in _aged(state) if value.get("done")}
     rows = [row for row in state.changes("state = 'live'") if row["lines_ai"] and row["change_id"] not in finished]
     watched = {row["commit"]: row for row in rows}
-    if branch is None or not watched or not config.enabled:
+    may = consent(place, config)
+    if branch is None or not watched or not may.recording:
         return found
     found.base = _base(place, state, watched)
     commits = history.read(place.cwd, branch[1], without=found.base)
@@ -173,7 +175,7 @@ def _look(place: Place, state: State, now: float) -> _Found:
     walk = walked(place.cwd, commits, place.hone / "aging" / "walk.cache", lambda *_: None, moment, texts=True)
     until = observed_until(place, commits, moment).timestamp()
     look = _Look(place, state, config.hash, walk, chain_seconds(commits, walk.chain, now), landings(commits, walk.chain), until,
-                 found)  # fmt: skip
+                 found, may)  # fmt: skip
     here = {commit: row for commit, row in watched.items() if commit in walk.position}
     numbers = _numbers(look, here)
     for commit, row in here.items():
@@ -309,6 +311,8 @@ def _reworked(look: _Look, row: Mapping[str, Any], at: int, landed: int, numbers
         key = deed(commit.author_email, commit.authored)
         same[key] = same.get(key, -1) + 1
         cause = deed(commit.author_email, commit.authored, same[key])
+        if not look.may.keeps_commit(commit.sha, commit.author_email):
+            continue
         # a revert has an outcome of its own
         if not look.knows(change, "reverted", key) and not look.knows(change, "reworked", cause):
             when = max(landed, look.seconds[look.landed[by]])
@@ -352,7 +356,7 @@ def _edited(look: _Look, rework: Rework, edit: edits.Edit, delay: int) -> None:
     by_path = {path: run for run, path in reversed(runs.items())}
     for path, before, after in edit.texts:
         run = by_path.get(path) or next(iter(change["run_ids"]), None)
-        if run and after.strip():
+        if run and after.strip() and look.may.keeps_path(path):
             look.found.pairs.append(
                 {"change": change["change_id"], "run_id": run, "path": path, "before": before, "after": after, "at": rework.when}
             )

@@ -372,3 +372,18 @@ def test_a_formatter_before_the_commit_is_no_edit(p: Play) -> None:
     p.human("src/f.py", 'def f(a, b):\n    return g(\n        a,\n        "x",\n        [1, 2, 3],\n    )\n')
     sha = commit(p, "add", 60)
     assert "edited" not in kinds(p, sha)
+
+
+def test_what_a_person_who_opted_out_does_is_not_kept(p: Play) -> None:
+    import json
+
+    from git_hone.hooks.consent import hash_of
+
+    p.turn("src/new.py", "a")
+    sha = commit(p, "add a", 60)
+    p.show()
+    p.human(".agent/learning-config.json", json.dumps({"privacy": {"optOut": [hash_of("other@example.com")]}}))
+    cut(p, "src/new.py", 6)
+    commit(p, "cut", 50, "--author", "Other <other@example.com>")
+    assert aged(p, sha, "reworked", "edited") == []
+    assert shares(p, sha)[14] == (6, 10)
