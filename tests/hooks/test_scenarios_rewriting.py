@@ -1,0 +1,609 @@
+"""Conflicts, mails, pulls, reverts, restacking: each played for real, and asked whose lines."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Play = Any
+
+
+def block(tag: str, lines: int = 10) -> str:
+    return "".join(f"def {tag}_{k}(x): return x + {k}\n" for k in range(lines))
+
+
+def lines(p: Play, rev: str = "HEAD") -> tuple[int, int, int]:
+    """(ai, human, unknown) of a commit."""
+    assert not p.failed
+    seen = p.show(rev)["lines"]
+    return seen["ai"], seen["human"], seen["unknown"]
+
+
+def live(p: Play) -> list[dict[str, Any]]:
+    from git_hone.learner.store import Store
+
+    p.show()
+    return [row for row in Store(p.place.data).rows("changes") if row["state"] == "live" and row["lines_ai"]]
+
+
+def no_marker(text: str) -> str:
+    return "".join(line for line in text.splitlines(True) if not line.startswith(("<<<<<<<", "=======", ">>>>>>>")))
+
+
+def diverge(p: Play, n: int = 6) -> None:
+    """On `feat` the agent appends `n` lines to src/base.py; on `main` a person appends one at the same place."""
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/base.py", "mine", n)
+    p.commit("ai")
+    p.git("checkout", "-q", "main")
+    p.human("src/base.py", p.read("src/base.py") + "other = 2\n")
+    p.commit("conflicting")
+    p.show()
+
+
+def settle(p: Play, how: str) -> None:
+    """End the conflict in src/base.py."""
+    path = "src/base.py"
+    if how in ("ours", "theirs"):
+        p.git("checkout", "-q", f"--{how}", "--", path)
+    elif how == "both":
+        p.human(path, no_marker(p.read(path)))
+    elif how == "by hand":
+        p.human(path, no_marker(p.read(path)).replace(block("mine", 6), block("mine", 4) + "by = 'hand'\n"))
+    else:
+        p.prompt("resolve it")
+        p.write(path, no_marker(p.read(path)).replace(block("mine", 6), block("mine", 4) + "by = 'agent'\n"))
+    p.git("add", "-A")
+
+
+# in a rebase and a cherry-pick, "theirs" is the commit that is applied, "ours" is where it lands
+PICKED = {"ours": None, "theirs": (6, 0, 0), "both": (6, 0, 0), "by hand": (4, 0, 1), "by agent": (5, 0, 0)}
+
+
+@pytest.mark.parametrize("how", PICKED)
+@pytest.mark.parametrize("backend", ["--merge", "--apply"])
+def test_rebase_with_a_conflict(p: Play, how: str, backend: str) -> None:
+    diverge(p)
+    p.git("checkout", "-q", "feat")
+    p.git("rebase", "-q", backend, "main", check=False)
+    settle(p, how)
+    if PICKED[how] is None:
+        p.git("rebase", "--skip")
+        assert (p.git("rev-parse", "feat"), live(p)) == (p.git("rev-parse", "main"), [])
+    else:
+        p.git("rebase", "--continue")
+        assert (lines(p), len(live(p))) == (PICKED[how], 1)
+
+
+@pytest.mark.parametrize("how", PICKED)
+def test_cherry_pick_with_a_conflict(p: Play, how: str) -> None:
+    diverge(p)
+    p.git("cherry-pick", "feat", check=False)
+    settle(p, how)
+    if PICKED[how] is None:
+        p.git("cherry-pick", "--skip")
+        assert p.ai("feat") == 6
+    else:
+        p.git("cherry-pick", "--continue")
+        assert (lines(p), len(live(p))) == (PICKED[how], 1)
+
+
+@pytest.mark.parametrize("how", ["ours", "theirs", "both", "by hand"])
+def test_merge_with_a_conflict_credits_nobody_twice(p: Play, how: str) -> None:
+    diverge(p)
+    p.git("merge", "-q", "feat", check=False)
+    settle(p, how)
+    p.git("commit", "-q", "--no-edit")
+    assert (p.ai(), p.ai("HEAD^2"), len(live(p))) == (0, 6, 1)
+
+
+def test_merge_whose_conflict_an_agent_rewrote(p: Play) -> None:
+    diverge(p)
+    p.git("merge", "-q", "feat", check=False)
+    settle(p, "by agent")
+    p.git("commit", "-q", "--no-edit")
+    assert (p.ai(), p.ai("HEAD^2"), len(live(p))) == (1, 6, 2)
+
+
+def test_merge_whose_conflict_a_person_rewrote_beside_an_agent(p: Play) -> None:
+    diverge(p)
+    p.git("merge", "-q", "feat", check=False)
+    settle(p, "by agent")
+    p.human("src/base.py", p.read("src/base.py") + "by = 'hand'\n")
+    p.git("commit", "-qa", "--no-edit")
+    assert lines(p)[:2] == (1, 1)
+
+
+@pytest.mark.parametrize("command", ["rebase", "cherry-pick", "merge", "am"])
+def test_aborts_change_nothing(p: Play, command: str) -> None:
+    diverge(p)
+    before = (p.show("feat")["change_id"], p.git("rev-parse", "feat", "main"))
+    if command == "rebase":
+        p.git("checkout", "-q", "feat")
+        p.git("rebase", "main", check=False)
+    elif command == "am":
+        (p.repo.parent / "mail").write_text(p.git("format-patch", "-1", "--stdout", "feat") + "\n")
+        p.git("am", "-3", str(p.repo.parent / "mail"), check=False)
+    else:
+        p.git(command, "feat", check=False)
+    assert p.git("ls-files", "-u")
+    p.show()
+    p.git(command, "--abort")
+    assert (p.show("feat")["change_id"], p.git("rev-parse", "feat", "main")) == before
+    assert (p.ai("feat"), lines(p, "main"), len(live(p))) == (6, (0, 1, 0), 1)
+
+
+@pytest.mark.parametrize("flags", [[], ["-3"], ["--committer-date-is-author-date"]])
+def test_am_of_an_agents_commit(p: Play, flags: list[str]) -> None:
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    change = p.show()["change_id"]
+    (p.repo.parent / "mail").write_text(p.git("format-patch", "-1", "--stdout") + "\n")
+    p.git("checkout", "-q", "main")
+    p.git("branch", "-qD", "feat")
+    p.human("README", "moved on\n")
+    p.commit("up")
+    p.git("am", "-q", *flags, str(p.repo.parent / "mail"))
+    assert (p.ai(), p.show()["change_id"], len(live(p))) == (10, change, 1)
+
+
+def test_am_of_somebody_elses_commit_is_unknown(p: Play, tmp_path: Path) -> None:
+    p.git("clone", "-q", str(p.repo), str(tmp_path / "other"))
+    (tmp_path / "other" / "theirs.py").write_text(block("t", 4))
+    p.git("add", "-A", cwd=tmp_path / "other")
+    p.git("commit", "-qm", "theirs", cwd=tmp_path / "other")
+    (tmp_path / "mail").write_text(p.git("format-patch", "-1", "--stdout", cwd=tmp_path / "other") + "\n")
+    p.git("am", "-q", str(tmp_path / "mail"))
+    assert lines(p) == (0, 0, 4)
+
+
+@pytest.mark.parametrize("how", ["option", "configured", "alias", "autostash"])
+def test_pull_with_rebase(p: Play, tmp_path: Path, how: str) -> None:
+    p.git("clone", "-q", "--bare", str(p.repo), str(tmp_path / "remote.git"))
+    p.git("remote", "add", "origin", str(tmp_path / "remote.git"))
+    p.git("fetch", "-q")
+    p.git("branch", "-q", "--set-upstream-to=origin/main", "main")
+    p.git("clone", "-q", "-b", "main", str(tmp_path / "remote.git"), str(tmp_path / "other"))
+    for k in range(2):
+        (tmp_path / "other" / "README").write_text(f"theirs {k}\n")
+        p.git("commit", "-qam", f"theirs {k}", cwd=tmp_path / "other")
+    p.git("checkout", "-qb", "side", "HEAD~1", cwd=tmp_path / "other")
+    (tmp_path / "other" / "side").write_text("side\n")
+    p.git("add", "-A", cwd=tmp_path / "other")
+    p.git("commit", "-qm", "side", cwd=tmp_path / "other")
+    p.git("checkout", "-q", "main", cwd=tmp_path / "other")
+    p.git("merge", "-q", "--no-ff", "-m", "theirs merged", "side", cwd=tmp_path / "other")
+    p.git("push", "-q", cwd=tmp_path / "other")
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    change = p.show()["change_id"]
+    if how == "option":
+        p.git("pull", "-q", "--rebase")
+    elif how == "alias":
+        p.git("config", "alias.up", "pull -q --rebase=merges")
+        p.git("up")
+    else:
+        p.git("config", "pull.rebase", "true")
+        if how == "autostash":
+            p.git("config", "rebase.autoStash", "true")
+            p.turn("src/dirty.py", "d", 4)
+            p.git("add", "-A")
+        p.git("pull", "-q")
+    assert (lines(p), p.show()["change_id"], len(live(p))) == ((10, 0, 0), change, 1)
+    assert lines(p, "HEAD~2")[:2] == (0, 0)  # upstream's own commits have no record
+    assert p.show("HEAD~1")["source"] == "git"
+    if how == "autostash":
+        p.commit("later")
+        assert lines(p) == (4, 0, 0)
+
+
+def test_a_revert_of_a_revert_lands_the_agents_lines_again(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    change = p.show()["change_id"]
+    p.git("revert", "--no-edit", "HEAD")
+    assert (p.ai(), p.outcomes("HEAD~1").count("reverted")) == (0, 1)
+    p.git("revert", "--no-edit", "HEAD")
+    seen = p.show()
+    assert (seen["lines"]["ai"], seen["lines"]["human"]) == (10, 0)
+    assert change in {row["change_id"] for row in live(p)}
+    p.git("revert", "--no-edit", "HEAD")
+    assert p.ai() == 0
+
+
+def test_a_partial_revert_counts_what_is_left(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    p.git("revert", "--no-commit", "HEAD")
+    p.git("reset", "-q")
+    p.human("src/new.py", block("a", 4))
+    p.commit("most of it back")
+    (edited,) = [o for o in p.show("HEAD~1")["outcomes"] if o["kind"] == "edited"]
+    assert edited["value"] == pytest.approx(0.6)
+    assert p.ai() == 0
+
+
+# -- restacking tools: plumbing, no hook of git's fires -----------------------------
+
+
+@pytest.mark.parametrize("drained", [True, False])
+def test_restack_by_commit_tree_and_update_ref(p: Play, drained: bool) -> None:
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    p.git("checkout", "-q", "main")
+    p.human("README", "up\n")
+    p.commit("up")
+    if drained:
+        p.show()
+    tree = p.git("merge-tree", "--write-tree", "main", "feat")
+    new = p.git("commit-tree", tree, "-p", "main", "-m", "restacked")
+    p.git("update-ref", "refs/heads/feat", new)
+    assert (lines(p, "feat"), len(live(p))) == ((10, 0, 0), 1)
+
+
+def test_branch_moved_by_force(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    sha = p.commit("ai")
+    p.git("branch", "topic")
+    p.git("reset", "-q", "--hard", "HEAD~1")
+    p.git("branch", "-f", "topic", "HEAD")
+    p.show()
+    p.git("branch", "-f", "topic", sha)
+    assert (p.ai("topic"), len(live(p)), p.show("topic")["state"]) == (10, 1, "live")
+
+
+def test_rebase_with_update_refs_moves_a_stack(p: Play) -> None:
+    for name, n in (("one", 3), ("two", 4), ("three", 5)):
+        p.git("checkout", "-qb", name)
+        p.turn(f"src/{name}.py", name, n)
+        p.commit(name)
+    p.git("checkout", "-q", "main")
+    p.human("README", "up\n")
+    p.commit("up")
+    p.git("checkout", "-q", "three")
+    p.git("rebase", "-q", "--update-refs", "main")
+    assert [p.ai(name) for name in ("one", "two", "three")] == [3, 4, 5]
+    assert len(live(p)) == 3
+    assert {row["commit"] for row in live(p)} == set(p.git("rev-parse", "one", "two", "three").split())
+
+
+@pytest.mark.parametrize("kind", ["fixup", "squash", "amend"])
+def test_autosquash(p: Play, kind: str) -> None:
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    change = p.show()["change_id"]
+    p.human("README", "between\n")
+    p.commit("between")
+    p.turn("src/new.py", "b", 3)
+    p.git("add", "-A")
+    p.git("commit", "-q", "--squash=HEAD~1" if kind == "squash" else f"--fixup={'amend:' if kind == 'amend' else ''}HEAD~1",
+          "--no-edit" if kind != "amend" else "-q")  # fmt: skip
+    p.show()
+    p.git("rebase", "-q", "-i", "--autosquash", "HEAD~3", GIT_SEQUENCE_EDITOR=":")
+    assert (lines(p, "HEAD~1"), p.show("HEAD~1")["change_id"], len(live(p))) == ((13, 0, 0), change, 1)
+    assert lines(p) == (0, 1, 0)
+
+
+def test_interactive_reword_edit_and_break(p: Play) -> None:
+    for name in "abc":
+        p.turn(f"src/{name}.py", name, 3)
+        p.commit(name)
+    ids = [p.show(f"HEAD~{k}")["change_id"] for k in range(3)]
+    p.git("rebase", "-q", "-i", "HEAD~3", GIT_SEQUENCE_EDITOR="sed -i '1s/^pick/reword/;2s/^pick/edit/'")
+    p.human("src/b.py", p.read("src/b.py") + "by = 'hand'\n")
+    p.git("commit", "-qa", "--amend", "--no-edit")
+    p.git("rebase", "--continue")
+    assert [p.show(f"HEAD~{k}")["change_id"] for k in range(3)] == ids
+    assert [p.ai(f"HEAD~{k}") for k in range(3)] == [3, 3, 3]
+    assert lines(p, "HEAD~1")[1:] in ((0, 1), (1, 0))
+    assert len(live(p)) == 3
+
+
+def test_interactive_split(p: Play) -> None:
+    p.prompt("two files")
+    p.write("src/a.py", block("a", 6))
+    p.write("src/b.py", block("b", 4))
+    p.commit("both")
+    change = p.show()["change_id"]
+    p.human("README", "later\n")
+    p.commit("later")
+    p.git("rebase", "-q", "-i", "HEAD~2", GIT_SEQUENCE_EDITOR="sed -i '1s/^pick/edit/'")
+    p.git("reset", "-q", "HEAD~1")
+    p.git("add", "src/a.py")
+    p.git("commit", "-qm", "a")
+    p.git("add", "-A")
+    p.git("commit", "-qm", "b")
+    p.git("rebase", "--continue")
+    assert [p.ai(f"HEAD~{k}") for k in range(3)] == [0, 4, 6]
+    assert p.show("HEAD~2")["change_id"] == change
+    assert len(live(p)) == 2
+
+
+def test_split_of_one_file_by_hunks(p: Play) -> None:
+    old = p.read("src/base.py")
+    p.prompt("two places")
+    p.write("src/base.py", block("top", 3) + old + block("end", 4))
+    p.commit("both")
+    p.show()
+    p.git("reset", "-q", "--soft", "HEAD~1")
+    p.git("restore", "--staged", "src/base.py")
+    p.human("src/half.py", block("top", 3) + old)
+    blob = p.git("hash-object", "-w", "src/half.py")
+    (p.repo / "src/half.py").unlink()
+    p.git("update-index", "--cacheinfo", f"100644,{blob},src/base.py")
+    p.git("commit", "-qm", "top")
+    p.commit("end")
+    assert (p.ai("HEAD~1"), p.ai(), len(live(p))) == (3, 4, 2)
+
+
+def test_checkout_and_restore_of_single_files_and_hunks(p: Play) -> None:
+    old = p.read("src/base.py")
+    p.prompt("two places")
+    p.write("src/base.py", block("top", 3) + old + block("end", 4))
+    p.write("src/gone.py", block("gone", 2))
+    p.git("add", "-A")
+    p.git("restore", "--staged", "--worktree", "src/gone.py", check=False)
+    p.git("rm", "-qf", "--cached", "src/gone.py", check=False)
+    (p.repo / "src/gone.py").unlink(missing_ok=True)
+    import subprocess
+
+    p.git("reset", "-q")
+    subprocess.run(["git", "checkout", "-p", "--", "src/base.py"], cwd=p.repo, input=b"y\nn\n", check=True, capture_output=True)
+    p.commit("what is left")
+    assert lines(p) == (4, 0, 0)
+
+
+def test_restore_from_another_branch_brings_no_new_author(p: Play) -> None:
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    p.git("checkout", "-q", "main")
+    p.git("restore", "--source=feat", "--staged", "--worktree", "src/new.py")
+    p.git("commit", "-qm", "brought over")
+    assert lines(p)[1] == 0
+
+
+def test_stash_with_untracked_files(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.turn("src/base.py", "b", 3)
+    p.git("stash", "-u")
+    p.human("README", "x\n")
+    p.commit("by hand")
+    p.git("stash", "pop")
+    p.commit("ai")
+    assert (lines(p, "HEAD~1"), lines(p)) == ((0, 1, 0), (13, 0, 0))
+
+
+def test_stash_branch(p: Play) -> None:
+    p.turn("src/base.py", "b", 3)
+    p.git("stash")
+    p.human("src/base.py", "top = 1\n" + p.read("src/base.py"))
+    p.commit("by hand")
+    p.git("stash", "branch", "rescued")
+    p.commit("ai")
+    assert lines(p) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("how", ["both", "theirs", "ours"])
+def test_stash_pop_with_a_conflict(p: Play, how: str) -> None:
+    p.turn("src/base.py", "mine", 6)
+    p.git("stash")
+    p.human("src/base.py", p.read("src/base.py") + "other = 2\n")
+    p.commit("by hand")
+    p.git("stash", "pop", check=False)
+    settle(p, how)
+    if how == "ours":
+        assert p.git("status", "--porcelain") == ""
+    else:
+        p.commit("popped")
+        assert lines(p) == (6, 0, 0)
+
+
+def test_octopus_merge(p: Play) -> None:
+    for name in "abc":
+        p.git("checkout", "-qb", name, "main")
+        p.turn(f"src/{name}.py", name, 3)
+        p.commit(name)
+    p.git("checkout", "-q", "main")
+    p.git("merge", "-q", "-m", "octopus", "a", "b", "c")
+    assert (lines(p), [p.ai(name) for name in "abc"], len(live(p))) == ((0, 0, 0), [3, 3, 3], 3)
+
+
+def test_merge_ours_strategy_and_subtree_of_nothing(p: Play) -> None:
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    p.git("checkout", "-q", "main")
+    p.git("merge", "-q", "-s", "ours", "-m", "not taken", "feat")
+    assert (lines(p), p.ai("feat")) == ((0, 0, 0), 10)
+
+
+def test_orphan_branch_with_the_agents_work(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    p.git("checkout", "-q", "--orphan", "alone")
+    p.git("commit", "-qm", "all of it anew")
+    seen = p.show()
+    assert seen["lines"]["ai"] == 10
+    assert len(live(p)) == 1
+
+
+def test_only_a_tag_leads_there(p: Play) -> None:
+    p.git("checkout", "-q", "--detach")
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    p.git("tag", "-a", "-m", "v1", "v1")
+    p.git("checkout", "-q", "main")
+    assert (p.ai("v1"), p.show("v1")["state"]) == (10, "live")
+    p.git("tag", "-d", "v1")
+    p.git("reflog", "expire", "--expire=now", "--all")
+    assert live(p) == []
+
+
+def test_filter_branch_that_moves_the_tree(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    p.show()
+    p.git("filter-branch", "-f", "--subdirectory-filter", "src", "HEAD", FILTER_BRANCH_SQUELCH_WARNING="1")
+    seen = p.show()["lines"]
+    assert (seen["ai"], seen["human"]) in ((10, 0), (0, 0))
+    assert len(live(p)) == 1
+
+
+def test_replace_and_grafts_do_not_mislead(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    other = p.git("commit-tree", "HEAD~1^{tree}", "-p", "HEAD~1", "-m", "replaced")
+    p.git("replace", "HEAD", other)
+    assert p.ai() == 10
+    p.git("replace", "-d", p.git("rev-parse", "HEAD"))
+    p.git("replace", "--graft", "HEAD", "HEAD~2")
+    p.turn("src/more.py", "b", 3)
+    p.commit("on top of a graft")
+    assert (p.ai(), p.ai("HEAD~1"), len(live(p))) == (3, 10, 2)
+
+
+def test_notes_of_others_stay_as_they_are(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    p.git("notes", "add", "-m", "mine", "HEAD")
+    p.git("notes", "--ref=ai", "add", "-m", "somebody else's", "HEAD")
+    p.git("config", "notes.rewriteRef", "refs/notes/*")
+    before = p.git("rev-parse", "refs/notes/commits", "refs/notes/ai")
+    p.show()
+    assert p.git("rev-parse", "refs/notes/commits", "refs/notes/ai") == before
+    p.git("commit", "-q", "--amend", "-m", "again")
+    assert (p.ai(), len(live(p))) == (10, 1)
+    p.git("notes", "--ref=hone", "show", "HEAD")
+
+
+def test_worktrees_added_moved_and_removed(p: Play, tmp_path: Path) -> None:
+    here, tree, moved = p.repo, tmp_path / "first place", tmp_path / "second place"
+    p.git("worktree", "add", "-q", "-b", "other", str(tree))
+    shutil.copytree(here / ".claude", tree / ".claude")
+    p.repo = tree
+    p.turn("src/new.py", "a")
+    p.repo = here
+    p.git("worktree", "move", str(tree), str(moved))
+    p.repo = moved
+    p.commit("ai")
+    assert p.ai() == 10
+    p.turn("src/more.py", "b", 3)
+    sha = p.commit("again")
+    p.repo = here
+    p.git("worktree", "remove", "--force", str(moved))
+    assert (p.ai(sha), p.ai("other~1"), len(live(p))) == (3, 10, 2)
+
+
+def test_two_worktrees_commit_the_same_path(p: Play, tmp_path: Path) -> None:
+    here, tree = p.repo, tmp_path / "tree"
+    p.git("worktree", "add", "-q", "-b", "other", str(tree))
+    shutil.copytree(here / ".claude", tree / ".claude")
+    p.repo = tree
+    p.turn("src/base.py", "there", 4)
+    p.repo = here
+    p.human("src/base.py", p.read("src/base.py") + "by = 'hand'\n")
+    p.commit("by hand")
+    p.repo = tree
+    p.commit("ai")
+    assert (lines(p), lines(p, "HEAD")) == ((4, 0, 0), (4, 0, 0))
+    p.repo = here
+    assert lines(p) == (0, 1, 0)
+
+
+def test_an_agent_that_moves_a_file_with_git(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.prompt("rename it")
+    p.shell("git add -A && git mv src/new.py src/moved.py")
+    p.commit("moved")
+    assert lines(p) == (10, 0, 0)
+
+
+def test_forge_squash_with_another_message_and_the_branch_deleted(p: Play) -> None:
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/a.py", "a", 5)
+    p.commit("one")
+    p.turn("src/b.py", "b", 4)
+    p.commit("two")
+    p.show()
+    new = p.git("commit-tree", "feat^{tree}", "-p", "main", "-m", "All of it (#12)")
+    p.git("update-ref", "refs/heads/main", new)
+    p.git("checkout", "-q", "main")
+    p.git("branch", "-qD", "feat")
+    assert (lines(p), len(live(p)), p.show()["kind"]) == ((9, 0, 0), 1, "squash")
+
+
+def test_a_rebase_onto_merges_notes_nothing_upstream(p: Play) -> None:
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    for name in ("one", "two"):
+        p.git("checkout", "-qb", name, "main")
+        p.human(f"{name}.txt", f"{name}\n")
+        p.commit(name)
+        p.git("checkout", "-q", "main")
+        p.git("merge", "-q", "--no-ff", "-m", f"merge {name}", name)
+    p.git("checkout", "-q", "feat")
+    p.git("rebase", "-q", "main")
+    assert (lines(p), len(live(p))) == ((10, 0, 0), 1)
+    noted = {row.split()[1] for row in p.git("notes", "--ref=hone", "list").splitlines()}
+    assert noted <= {p.git("rev-parse", name) for name in ("feat", "ORIG_HEAD")}
+
+
+def test_rebase_merges_keeps_a_branchy_history(p: Play) -> None:
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/a.py", "a", 5)
+    p.commit("ai")
+    p.git("checkout", "-qb", "side", "HEAD~1")
+    p.turn("src/b.py", "b", 4)
+    p.commit("ai too")
+    p.git("checkout", "-q", "feat")
+    p.git("merge", "-q", "--no-ff", "-m", "joined", "side")
+    p.git("checkout", "-q", "main")
+    p.human("README", "up\n")
+    p.commit("up")
+    p.git("checkout", "-q", "feat")
+    p.git("rebase", "-q", "--rebase-merges", "main")
+    assert (lines(p), p.ai("HEAD^1"), p.ai("HEAD^2")) == ((0, 0, 0), 5, 4)
+    assert len(live(p)) == 2
+
+
+def test_cherry_pick_of_a_range_and_a_mainline(p: Play) -> None:
+    p.git("checkout", "-qb", "feat")
+    for name, n in (("a", 2), ("b", 3), ("c", 4)):
+        p.turn(f"src/{name}.py", name, n)
+        p.commit(name)
+    p.git("checkout", "-q", "main")
+    p.git("cherry-pick", "main..feat")
+    assert [p.ai(f"HEAD~{k}") for k in (2, 1, 0)] == [2, 3, 4]
+    assert len(live(p)) == 3
+
+
+def test_revert_of_a_merge(p: Play) -> None:
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    p.git("checkout", "-q", "main")
+    p.git("merge", "-q", "--no-ff", "-m", "merged", "feat")
+    p.show()
+    p.git("revert", "--no-edit", "-m", "1", "HEAD")
+    assert p.ai() == 0
+    assert {"reverted", "edited"} & set(p.outcomes("feat"))
+
+
+def test_a_change_that_only_deletes(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.commit("ai")
+    change = p.show()["change_id"]
+    p.prompt("take it out")
+    p.write("src/new.py", block("a", 4))
+    p.commit("cut by the agent")
+    seen = p.show()
+    assert (lines(p), seen["runs"]) == ((0, 0, 0), [])
+    (edited,) = [o for o in p.show("HEAD~1")["outcomes"] if o["kind"] == "edited"]
+    assert (edited["value"], p.show("HEAD~1")["change_id"]) == (pytest.approx(0.6), change)
