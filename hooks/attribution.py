@@ -9,10 +9,12 @@ the ordinary way, else `unknown`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from git_hone.hooks import commits as history
 from git_hone.hooks import git
 from git_hone.hooks.commits import Commit, FileChange
 from git_hone.hooks.diffs import Pair, diff_pairs
@@ -61,33 +63,111 @@ class _Work:
 
 
 def attribute(
-    place: Place, state: State, commits: Iterable[Commit], linked: Mapping[str, set[str]], default: Mapping[str, int]
+    place: Place,
+    state: State,
+    commits: Sequence[Commit],
+    linked: Mapping[str, set[str]],
+    default: dict[str, int],
+    seen: Container[str] = (),
 ) -> dict[str, list[FileLines]]:
     """Lines of each commit in which an observation has a say; a commit without any is left out.
 
     linked: commit -> the commits that it rewrites. default: commit -> class (HUMAN or UNKNOWN) of a line that no
-    observation covers. Commits must come parents first, as what one leaves is a source for the next.
+    observation covers; it becomes HUMAN for a commit of which every line was a person's in the commits that it rewrites.
+    seen: the commits that a hook of this clone saw being made. Commits must come parents first, as what one leaves is a
+    source for the next.
     """
     found: dict[str, list[FileLines]] = {}
     paths = state.node_paths()
     if not paths:
         return found
+    heirs = Heirs(place, state, {old for c in commits if default[c.id] == UNKNOWN for old in linked.get(c.id, ())}, default)
+    merges = history.resolved(place.cwd, [commit.id for commit in commits if commit.is_merge and commit.id in seen])
     for commit in commits:
         if commit.files is None:
+            lines = [
+                _resolution(place, state, commit, file, default[commit.id])
+                for file in merges.get(commit.id, ())
+                if file.path in paths
+            ]
+            if any(f.atoms for f in lines):
+                found[commit.id] = lines
             continue
         work = [w for change in commit.files if (w := _work(place, state, commit, change, paths, linked.get(commit.id, set())))]
-        if not work:
+        kind = default[commit.id]
+        persons = heirs.of(linked.get(commit.id, ())) if kind == UNKNOWN else {}
+        if not work and not persons and (kind == UNKNOWN or len(commit.files) > MANY_FILES):
             continue
-        rest = [change for change in commit.files if not any(w.change is change for w in work)]
-        hunks = diff_pairs(place.common, _pairs(work) + [(c.before, c.after) for c in rest if _is_file(c)])
+        rest = [change for change in commit.files if _is_file(change) and not any(w.change is change for w in work)]
+        hunks = diff_pairs(place.common, _pairs(work) + [(c.before, c.after) for c in rest])
         with git.cat_file(place.common) as objects:
             for w in work:
                 w.content = objects.blob(w.change.after) if w.change.after else b""
-        lines = [_lines(state, w, hunks, default[commit.id]) for w in work]
+        lines = [_lines(state, w, hunks, kind, persons.get(w.change.path, Counter())) for w in work]
+        lines += [_plain(state, commit, c, hunks, kind, persons.get(c.path, Counter())) for c in rest]
         if any(f.atoms or f.killed or f.unknown for f in lines):
-            lines += [_plain(c, hunks, default[commit.id]) for c in rest if _is_file(c)]
             found[commit.id] = lines
+        elif persons:
+            default[commit.id] = HUMAN
     return found
+
+
+class Heirs:
+    """What a rewritten commit has from those it was made of: the lines that this clone saw a person write there."""
+
+    def __init__(self, place: Place, state: State, olds: set[str], default: Mapping[str, int]) -> None:
+        self.state, self.default = state, default
+        self.old = {commit.id: commit for commit in history.read(place.cwd, sorted(olds), place.common)} if olds else {}
+        files = [change for commit in self.old.values() for change in commit.files or () if _is_file(change)]
+        self.hunks = diff_pairs(place.common, [(change.before, change.after) for change in files])
+
+    def of(self, olds: Iterable[str]) -> dict[str, Counter[bytes]]:
+        """Path -> lines, as often as they stand there."""
+        found: dict[str, Counter[bytes]] = {}
+        for commit in (self.old[name] for name in olds if name in self.old):
+            row = self.state.get("commits", commit.id) or {}
+            if self.default.get(commit.id) != HUMAN and not row.get("seen", row.get("change", "") is None):
+                continue  # not a commit that this clone saw a person make
+            for change in filter(_is_file, commit.files or ()):
+                hunks = self.hunks.get((change.before, change.after)) or []
+                known = self.state.node(change.path, change.after)
+                origins = unpack_map(known) if known is not None else []
+                unknown = {k for first, last in row.get("unknown", {}).get(change.path, ()) for k in range(first - 1, last)}
+                mine = {k for k in added_lines(hunks) if k not in unknown and (known is None or origins[k : k + 1] == [HUMAN])}
+                came = {hunk.new_at + k: line for hunk in hunks for k, line in enumerate(hunk.new)}
+                found.setdefault(change.path, Counter()).update(came[k] for k in mine)
+        return found
+
+
+def _resolution(place: Place, state: State, commit: Commit, file: history.Resolved, default: int) -> FileLines:
+    """A merge's own lines in one file: those that no parent has. They are an agent's where its tool call wrote them just then."""
+    out = FileLines(file.path)
+    work = _work(
+        place, state, commit, FileChange("M", file.path, file.path, file.befores[0], file.after, "100644"), {file.path}, set()
+    )
+    if work is None:
+        return out
+    hunks = diff_pairs(place.common, _pairs([work]) + [(before, file.after) for before in file.befores])
+    with git.cat_file(place.common) as objects:
+        work.content = objects.blob(file.after)
+    there = [hunks.get((before, file.after)) for before in file.befores]
+    if work.content is None or is_binary(work.content) or any(steps is None for steps in there):
+        return out
+    inherited = {origin for before in file.befores for origin in unpack_map(state.node(file.path, before) or ()) if origin > 0}
+    content = split(work.content)
+    origins, lost = _origins(work, hunks, content)
+    new = set.intersection(*(set(added_lines(steps or ())) for steps in there))
+    settled = settle(origins, sorted(new), content)
+    doubtful = agents_words(state, {k: content[k] for k, origin in settled.items() if origin == BASE})
+    for k, origin in settled.items():
+        if origin > 0 and origin not in inherited:
+            out.atoms[k] = origin
+        elif origin == HUMAN or (origin == BASE and default == HUMAN and not lost and k not in doubtful):
+            out.human.append(k)
+        else:
+            out.unknown.append(k)
+    state.put_node(file.path, file.after, commit.at, pack_map(origins), written=False)
+    return out
 
 
 def _is_file(change: FileChange) -> bool:
@@ -150,14 +230,56 @@ def _pairs(work: list[_Work]) -> list[Pair]:
     return pairs
 
 
-def _plain(change: FileChange, hunks: Mapping[Pair, list[Hunk] | None], default: int) -> FileLines:
+def _plain(
+    state: State,
+    commit: Commit,
+    change: FileChange,
+    hunks: Mapping[Pair, list[Hunk] | None],
+    default: int,
+    persons: Counter[bytes],
+) -> FileLines:
+    """The lines added to a file that no agent was seen to touch."""
     lines = FileLines(change.path)
-    added = added_lines(hunks.get((change.before, change.after)) or [])
-    (lines.human if default == HUMAN else lines.unknown).extend(added)
+    steps = hunks.get((change.before, change.after)) or []
+    content = {hunk.new_at + k: line for hunk in steps for k, line in enumerate(hunk.new)}
+    added = {k: content[k] for k in added_lines(steps)}
+    doubtful = agents_words(state, added) if default == HUMAN else set()
+    for k, line in added.items():
+        known = k not in doubtful if default == HUMAN else _take(persons, line)
+        (lines.human if known else lines.unknown).append(k)
+    if default == UNKNOWN and lines.human:  # so that it stays known when the commit is rewritten once more
+        mine = set(lines.human)
+        size = max(mine) + 1
+        origins = [HUMAN if k in mine else UNKNOWN if k in added else BASE for k in range(size)]
+        state.put_node(change.path, change.after, commit.at, pack_map(origins), written=False)
     return lines
 
 
-def _lines(state: State, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], default: int) -> FileLines:
+def _take(lines: Counter[bytes], line: bytes) -> bool:
+    """Whether `line` is among them; it then is there once less."""
+    if lines[line] <= 0:
+        return False
+    lines[line] -= 1
+    return True
+
+
+def _origins(w: _Work, hunks: Mapping[Pair, list[Hunk] | None], content: list[bytes]) -> tuple[list[int], bool]:
+    """The line map of what was committed, and whether an agent's state of the file could not be read."""
+    origins = list(w.exact) if w.exact is not None else [BASE] * len(content)
+    origins = (origins + [BASE] * len(content))[: len(content)]
+    exact = w.exact is not None and any(origin > 0 for origin in origins)
+    lost = False
+    if not exact or UNKNOWN in origins:
+        for blob, source, trusted in w.sources:
+            steps = [] if blob == w.change.after else hunks.get((blob, w.change.after))
+            if steps is not None:
+                overlay(origins, source, steps, content, trusted=trusted, doubts=exact)
+            else:
+                lost = lost or not exact
+    return origins, lost
+
+
+def _lines(state: State, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], default: int, persons: Counter[bytes]) -> FileLines:
     change, out = w.change, FileLines(w.change.path)
     before_atoms = {origin for origin in w.parent or () if origin > 0}
     if not change.after:
@@ -167,26 +289,20 @@ def _lines(state: State, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], defa
     if difference is None or w.content is None or is_binary(w.content):
         return out
     content = split(w.content)
-    origins = list(w.exact) if w.exact is not None else [BASE] * len(content)
-    origins = (origins + [BASE] * len(content))[: len(content)]
-    doubts = w.exact is not None and any(origin > 0 for origin in origins)
-    if not doubts or UNKNOWN in origins:
-        for blob, source, trusted in w.sources:
-            steps = [] if blob == change.after else hunks.get((blob, change.after))
-            if steps is not None:
-                overlay(origins, source, steps, content, trusted=trusted, doubts=doubts)
-            elif not doubts:  # what an agent left there cannot be read any more
-                default = UNKNOWN
+    origins, lost = _origins(w, hunks, content)
+    if lost:
+        default = UNKNOWN
     settled = settle(origins, added_lines(difference), content)
     doubtful = agents_words(state, {k: content[k] for k, origin in settled.items() if origin == BASE and default == HUMAN})
     for k, origin in settled.items():
         if origin > 0:
             out.atoms[k] = origin
-        elif origin == UNKNOWN or k in doubtful or (origin == BASE and default == UNKNOWN):
-            out.unknown.append(k)
-        else:
+        elif origin == HUMAN or (origin == BASE and default == HUMAN and k not in doubtful) or _take(persons, content[k]):
             out.human.append(k)
             origins[k] = HUMAN  # so that it stays known when the commit is rewritten
+        else:
+            out.unknown.append(k)
+            origins[k] = UNKNOWN if k in doubtful else origins[k]
     out.killed = before_atoms - {origin for origin in origins if origin > 0}
     if w.last_written:
         _overridden(out, w, hunks, content)

@@ -21,7 +21,7 @@ class GitWord:
     """What git's hooks said: when each commit was made and how, and which commits it rewrites."""
 
     at: dict[str, float] = field(default_factory=dict)
-    how: dict[str, str] = field(default_factory=dict)  # commit -> "", "rebase", "pick"
+    how: dict[str, str] = field(default_factory=dict)  # commit -> "", "rebase", "pick", "squash"
     agent: dict[str, str] = field(default_factory=dict)
     branch: dict[str, str] = field(default_factory=dict)
     root: dict[str, str] = field(default_factory=dict)
@@ -46,7 +46,8 @@ class Batch:
     """One drain: where, with what configuration, what git said, and what was found so far.
 
     tips, known_tips: name -> commit, now and at the last drain. arrived: commits to look at, in the order in which they
-    were made. lost: those of them that no name leads to. lines: commit -> whose lines. touched: changes to be written.
+    were made. lost: those of them that no name leads to. lines: commit -> whose lines. seen: commits in which a line that
+    no observation covers is a person's. touched: changes to be written.
     """
 
     place: Place
@@ -60,6 +61,7 @@ class Batch:
     arrived: list[Commit] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     lines: dict[str, list[FileLines]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
 
     @cached_property

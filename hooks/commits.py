@@ -79,6 +79,13 @@ def between(cwd: Path, new: Iterable[str], old: Iterable[str]) -> list[str]:
     return git.text(out or b"").split()
 
 
+def beside(cwd: Path, commit: str, new: Iterable[str], limit: int = 200) -> list[str]:
+    """The newest commits that a name leads to and that are not behind `commit`; merges left out."""
+    rows = "".join(f"{name}\n" for name in [*sorted(set(new)), f"^{commit}"])
+    out = git.attempt(["rev-list", "--no-merges", "--ignore-missing", f"-{limit}", "--stdin"], cwd, stdin=rows.encode())
+    return git.text(out or b"").split()
+
+
 def in_order(commits: list[Commit]) -> list[Commit]:
     """Parents first, and otherwise by time: what was made first comes first, whatever branch it is on."""
     by_id = {commit.id: (k, commit) for k, commit in enumerate(commits)}
@@ -166,6 +173,39 @@ def _fill(cwd: Path, commits: list[Commit]) -> None:
         middle = len(todo) // 2
         _fill(cwd, todo[:middle])
         todo = todo[middle:]
+
+
+class Resolved(NamedTuple):
+    """A file of a merge that equals none of its parents' files. befores: the parents' blobs, "" where there is none."""
+
+    path: str
+    befores: list[str]
+    after: str
+
+
+def resolved(cwd: Path, merges: Iterable[str]) -> dict[str, list[Resolved]]:
+    """For each of these merge commits, the files that git or somebody put together anew. Empty where that cannot be read."""
+    names = list(merges)
+    rows = "".join(f"{name}\n" for name in names).encode()
+    out = (
+        git.attempt(["diff-tree", "--stdin", "-r", "-c", "-z", "--no-renames", "--full-index"], cwd, stdin=rows)
+        if names
+        else None
+    )
+    found: dict[str, list[Resolved]] = {}
+    current: list[Resolved] = []
+    parts = iter((out or b"").split(b"\0"))
+    for part in parts:
+        if part.startswith(b"::"):
+            n = len(part) - len(part.lstrip(b":"))
+            words = part.decode("ascii").lstrip(":").split(" ")
+            path = quote(next(parts))
+            if words[n].startswith("100") and not NULL.match(words[2 * n + 1]):
+                befores = ["" if NULL.match(name) else name for name in words[n + 1 : 2 * n + 1]]
+                current.append(Resolved(path, befores, words[2 * n + 1]))
+        elif part:
+            current = found.setdefault(part.decode("ascii", "replace"), [])
+    return found
 
 
 def _parse_raw(out: bytes, commits: dict[str, Commit]) -> None:

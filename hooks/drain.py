@@ -33,7 +33,7 @@ from git_hone.hooks.consent import Consent, consent
 from git_hone.hooks.forget import withhold
 from git_hone.hooks.identity import Kind
 from git_hone.hooks.inbox import Event
-from git_hone.hooks.lines import HUMAN, UNKNOWN
+from git_hone.hooks.lines import HUMAN, UNKNOWN, ranges
 from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
 from git_hone.hooks.redaction import scanners
@@ -118,7 +118,7 @@ def _drain(place: Place, now: float) -> Drained:
         if not may.recording:
             _acknowledge([event.file for event in events])
             return done
-        batch = Batch(place, state, config, now, _git_word(events))
+        batch = Batch(place, state, config, now, _git_word(events, state))
         batch.tips, batch.known_tips = tips, state.meta("tips", {})
         batch.redactor.add(scanners.find(_words(events) if may.agents else ()))
         keep = intake.Keep(may.keeps_path, config.exclude_patterns)
@@ -238,8 +238,9 @@ def _clock(place: Place) -> int:
     return mark.stat().st_mtime_ns
 
 
-def _git_word(events: Iterable[Event]) -> GitWord:
+def _git_word(events: Iterable[Event], state: State) -> GitWord:
     word = GitWord()
+    squashed = state.meta("squashed", {})  # work tree -> when a branch was squashed into it that waits to be committed
     for event in events:
         if event.kind != "git":
             continue
@@ -249,16 +250,21 @@ def _git_word(events: Iterable[Event]) -> GitWord:
             for row in event.payload.decode("ascii", "replace").splitlines():
                 old, _, new = row.partition(" ")
                 word.linked.setdefault(new.split(" ")[0], {})[old] = kind
+        elif event.name == "post-merge" and says.get("args") == "1":
+            squashed[says.get("git", "")] = event.at
         elif event.name in ("post-commit", "post-applypatch") and (sha := says.get("sha")):
             word.at[sha] = event.at
             word.root[sha] = says.get("root", "")
             word.how[sha] = "rebase" if says.get("rebase") else "pick" if says.get("pick") else ""
+            if squashed.pop(says.get("git", ""), None) and not word.how[sha]:
+                word.how[sha] = "squash"
             if says.get("agent"):
                 word.agent[sha] = says["agent"]
             if says.get("head", "").startswith("ref: refs/heads/"):
                 word.branch[sha] = says["head"].removeprefix("ref: refs/heads/")
             if says.get("pick"):
                 word.linked.setdefault(sha, {})[says["pick"]] = "rebase" if says.get("rebase") else "pick"
+    state.set_meta("squashed", squashed)
     return word
 
 
@@ -324,7 +330,7 @@ def _arrivals(batch: Batch) -> int:
 def _attribute(batch: Batch) -> None:
     from git_hone.hooks.history.claims import claims
 
-    state, word = batch.state, batch.word
+    place, state, word = batch.place, batch.state, batch.word
     provisional = set(state.meta("provisional", []))
     default: dict[str, int] = {}
     for commit in batch.arrived:
@@ -334,11 +340,19 @@ def _attribute(batch: Batch) -> None:
         )
         default[commit.id] = HUMAN if seen and not named else UNKNOWN
     linked = {new: set(olds) for new, olds in word.linked.items()}
-    batch.lines = attribute(batch.place, state, batch.arrived, linked, default)
-    for name, kind in default.items():
-        doubtful = any(f.unknown for f in batch.lines.get(name, ()))
-        if kind == HUMAN and not doubtful and state.get("commits", name) is None:
-            state.put("commits", name, {"change": None, "blobs": {}})
+    for commit in batch.arrived:
+        if word.how.get(commit.id) == "squash":  # made of whatever leads somewhere and is not in it
+            linked.setdefault(commit.id, set()).update(
+                history.beside(place.cwd, commit.id, [*batch.tips.values(), *batch.known_tips.values()])
+            )
+    batch.lines = attribute(place, state, batch.arrived, linked, default, word.at)
+    batch.seen = {name for name, kind in default.items() if kind == HUMAN}
+    for name in default:
+        lines, row = batch.lines.get(name, ()), state.get("commits", name)
+        told = name in batch.seen or (name not in provisional and any(f.human for f in lines))
+        if told and (row is None or row["change"] is None):
+            unknown = {f.path: ranges(f.unknown) for f in lines if f.unknown}
+            state.put("commits", name, {"change": None, "blobs": {}, "seen": True, "unknown": unknown})
 
 
 def write_rows(place: Place, rows: Rows, shards: int) -> None:

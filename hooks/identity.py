@@ -77,9 +77,9 @@ def identify(
 
 def _choose(
     arrivals: list[Arrival], changes: list[Known], descends: Callable[[str, str], bool], own: dict[str, str]
-) -> dict[str, tuple[tuple[bool, int, int], str]]:
+) -> dict[str, tuple[tuple[bool, bool, int, int], str]]:
     """Change -> (rank, the commit that it moved to)."""
-    choice: dict[str, tuple[tuple[bool, int, int], str]] = {}
+    choice: dict[str, tuple[tuple[bool, bool, int, int], str]] = {}
     for order, arrival in enumerate(arrivals):
         for change in changes:
             shared = len(change.atoms & arrival.atoms)
@@ -91,7 +91,7 @@ def _choose(
                 continue
             if change.reachable and (shared * 2 < len(change.atoms) or descends(change.commit, arrival.commit)):
                 continue
-            rank = (link is not None, shared, order)
+            rank = (shared * 2 > len(change.atoms), link is not None, shared, order)
             if change.id not in choice or rank > choice[change.id][0]:
                 choice[change.id] = (rank, arrival.commit)
     return choice

@@ -35,6 +35,8 @@ MOVES_HISTORY: Final = re.compile(
     r"|mergetool|submodule|bisect|sparse-checkout|filter-branch)\b"
     r"|\bgh\s+(?:pr|co)\b|\bpatch\s"
 )
+UNREADABLE_LINES: Final = 1 << 17
+"""How long the map of a file is whose content is gone: git may write the same content again later."""
 STALE_S: Final = 24 * 3600.0
 PROMPT_LIMIT: Final = 64 << 10
 
@@ -370,7 +372,7 @@ def _apply(
 def _unreadable(state: State, step: Transition, size: int | None) -> None:
     """A binary, or a blob that is gone (`git gc --prune=now`): whatever stands there now, or comes of it, is unknown."""
     if step.after:
-        state.put_node(step.path, step.after, step.at, pack([UNKNOWN] * (size or 1)), written=False)
+        state.put_node(step.path, step.after, step.at, [[size or UNREADABLE_LINES, UNKNOWN]], written=False)
 
 
 def doubt(state: State, origins: list[int], hunks: Iterable[Hunk]) -> None:

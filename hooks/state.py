@@ -121,11 +121,12 @@ class State:
 
     def wrote(self, lines: Iterable[int]) -> dict[int, int]:
         """Line -> under how many names an agent's tool call wrote it; lines that none wrote are left out."""
-        found = {}
-        for line in set(lines):
-            n = self.db.execute("select count(*) from wrote where line = ?", (line,)).fetchone()[0]
-            if n:
-                found[line] = int(n)
+        found: dict[int, int] = {}
+        wanted = list(set(lines))
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            found.update(self.db.execute(f"select line, count(*) from wrote where line in ({marks}) group by line", part))  # noqa: S608
         return found
 
     def node_paths(self) -> set[str]:

@@ -148,33 +148,37 @@ def _plain(place: Place, commit: str) -> View:
     """No record: nobody's lines, or a person's where this clone saw the commit being made."""
     found = history.read(place.cwd, [commit], place.common)
     files: list[dict[str, Any]] = []
-    seen = _was_seen(place, commit)
-    total = 0
+    doubts = _seen(place, commit)
+    seen = doubts is not None
+    doubts = doubts or {}
+    total = human = 0
     if found and found[0].files:
         changed = [f for f in found[0].files if f.mode.startswith("100") and f.after]
         hunks = diff_pairs(place.common, [(f.before, f.after) for f in changed])
         for f in changed:
             added = added_lines(hunks.get((f.before, f.after)) or [])
+            unknown = {k for first, last in doubts.get(f.path, ()) for k in range(first - 1, last)} if seen else set(added)
+            mine = [k for k in added if k not in unknown]
             total += len(added)
-            kinds = {"human": len(added), "unknown": 0} if seen else {"human": 0, "unknown": len(added)}
-            files.append(
-                {"path": f.path, "ai": 0, **kinds, "ai_ranges": [], "human_ranges": ranges(added) if seen else [], "runs": {}}
-            )
+            human += len(mine)
+            kinds = {"human": len(mine), "unknown": len(added) - len(mine)}
+            files.append({"path": f.path, "ai": 0, **kinds, "ai_ranges": [], "human_ranges": ranges(mine), "runs": {}})
     return View(
         version=VERSION, change_id=change_id_for(commit), commit=commit, live_commit=commit, state="none", kind=None,
         source="git", runs=[], files=files, outcomes=[],
-        lines={"ai": 0, "human": total if seen else 0, "unknown": 0 if seen else total, "written": 0},
+        lines={"ai": 0, "human": human, "unknown": total - human, "written": 0},
         signals=[_signal(s) for s in Store(place.data).rows("signals", where={"tree": found[0].tree})] if found else [],
         reward={"value": None, "mode": "hone", "terms": {}}, flags=None, claims=[], replaces=[], notice=_how_to_fetch(place) if not seen else None,
     )  # fmt: skip
 
 
-def _was_seen(place: Place, commit: str) -> bool:
+def _seen(place: Place, commit: str) -> dict[str, list[list[int]]] | None:
+    """Where this clone saw a person make the commit: path -> ranges (from 1) of the lines that are unknown all the same."""
     if not (place.hone / "state.db").exists():
-        return False
+        return None
     with State(place.hone / "state.db") as state:
         row = state.get("commits", commit)
-        return row is not None and row["change"] is None
+        return row.get("unknown", {}) if row is not None and row["change"] is None else None
 
 
 def _how_to_fetch(place: Place) -> str | None:

@@ -635,6 +635,15 @@ def test_blobs_that_are_gone_before_the_drain_make_unknown_not_human(p: Play) ->
     assert p.show()["lines"] == {"ai": 0, "human": 0, "unknown": 11, "written": 0}
 
 
+def test_a_blob_that_was_gone_and_is_written_again_by_the_commit_is_unknown(p: Play) -> None:
+    p.quiet()
+    p.turn("src/new.py", "a")
+    p.git("gc", "-q", "--prune=now")
+    p.show()
+    p.commit("c")
+    assert p.show()["lines"]["unknown"] == 10
+
+
 def test_moved_and_formatted_by_a_person(p: Play) -> None:
     p.turn("src/new.py", "a", 3)
     (p.repo / "src/new.py").unlink()
