@@ -364,6 +364,10 @@ def _apply(
         interesting = any(origin != BASE for origin in source) or step.edit is not None
         if interesting or state.node(step.path, step.after) is None:
             state.put_node(step.path, step.after, step.at, pack(source), written=step.edit is not None)
+    _saw(state, step)
+
+
+def _saw(state: State, step: Transition) -> None:
     state.db.execute("insert or replace into seen values (?, ?, ?, ?)", (step.root, step.path, step.after, step.at))
     if step.old_path != step.path:
         state.db.execute("insert or replace into seen values (?, ?, ?, ?)", (step.root, step.old_path, "", step.at))
@@ -373,6 +377,7 @@ def _unreadable(state: State, step: Transition, size: int | None) -> None:
     """A binary, or a blob that is gone (`git gc --prune=now`): whatever stands there now, or comes of it, is unknown."""
     if step.after:
         state.put_node(step.path, step.after, step.at, [[size or UNREADABLE_LINES, UNKNOWN]], written=False)
+    _saw(state, step)
 
 
 def doubt(state: State, origins: list[int], hunks: Iterable[Hunk]) -> None:
