@@ -338,7 +338,7 @@ def _attribute(batch: Batch) -> None:
         named = seen and (
             commit.id in word.agent or claims(commit.message, commit.author, commit.author_email, commit.committer_email)
         )
-        default[commit.id] = HUMAN if seen and not named else UNKNOWN
+        default[commit.id] = HUMAN if seen and not named and not intake.lost(state, commit.at) else UNKNOWN
     linked = {new: set(olds) for new, olds in word.linked.items()}
     for commit in batch.arrived:
         if word.how.get(commit.id) == "squash":  # made of whatever leads somewhere and is not in it

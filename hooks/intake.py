@@ -344,12 +344,12 @@ def _apply(
         else:
             source = []
     if source is None:
-        _unreadable(state, step, None)
+        _unreadable(place, state, step, None)
         return
     if step.before != "?":
         difference = look(before, step.after)
         if difference is None:
-            _unreadable(state, step, sizes.of(step.after))
+            _unreadable(place, state, step, sizes.of(step.after))
             return
         if step.edit is None:
             source = carry(source, difference, step.added)
@@ -373,10 +373,15 @@ def _saw(state: State, step: Transition) -> None:
         state.db.execute("insert or replace into seen values (?, ?, ?, ?)", (step.root, step.old_path, "", step.at))
 
 
-def _unreadable(state: State, step: Transition, size: int | None) -> None:
-    """A binary, or a blob that is gone (`git gc --prune=now`): whatever stands there now, or comes of it, is unknown."""
+def _unreadable(place: Place, state: State, step: Transition, size: int | None) -> None:
+    """A binary, or a blob that is gone (`git gc --prune=now`): whatever stands there now, or comes of it, is unknown.
+    Where an agent's own text is gone it may turn up anywhere: see `lost`."""
     if step.after:
         state.put_node(step.path, step.after, step.at, [[size or UNREADABLE_LINES, UNKNOWN]], written=False)
+    if step.edit is not None and any(
+        name and git.attempt(["cat-file", "-e", name], place.common) is None for name in (step.before, step.after)
+    ):
+        state.set_meta("lost", max(step.at, state.meta("lost", 0.0)))
     _saw(state, step)
 
 
@@ -453,6 +458,12 @@ def _withhold(state: State, taken: Taken, keep: Keep) -> None:
             if not run.get("withheld"):
                 taken.withheld.add(run_id)
             state.put("runs", run_id, run | {"task": None, "output": None, "withheld": True})
+
+
+def lost(state: State, at: float) -> bool:
+    """Whether an agent's text, written in the day before `at` or since, was gone before it was read: then a line that no
+    observation covers may be that text."""
+    return bool(state.meta("lost", 0.0) > at - STALE_S)
 
 
 def open_since(state: State) -> float | None:

@@ -59,6 +59,8 @@ class Fuzz:
         self.trees: list[Path] = []
         self.made_by: dict[str, str] = {}
         self.counts: dict[str, Counter[str]] = {}
+        with (p.place.common / "info" / "exclude").open("a") as out:
+            out.write("/.agent/data/\n")  # also where a revert takes our own .gitignore away
         if seed % 3:
             p.quiet()
 

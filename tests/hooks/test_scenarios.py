@@ -644,6 +644,15 @@ def test_a_blob_that_was_gone_and_is_written_again_by_the_commit_is_unknown(p: P
     assert p.show()["lines"]["unknown"] == 10
 
 
+def test_text_that_was_gone_before_it_was_read_is_unknown_under_any_name(p: Play) -> None:
+    p.quiet()
+    p.turn("src/new.py", "a")
+    p.git("gc", "-q", "--prune=now")
+    (p.repo / "src/new.py").rename(p.repo / "src/other.py")
+    p.commit("c")
+    assert p.show()["lines"]["human"] == 0
+
+
 def test_moved_and_formatted_by_a_person(p: Play) -> None:
     p.turn("src/new.py", "a", 3)
     (p.repo / "src/new.py").unlink()
