@@ -124,8 +124,11 @@ LIMITS = """## Where unknown is the answer
 ## What is known to be weak
 
 - A person who edits a file during an agent's long shell command: the file's change is the command's.
-- A merge commit's own conflict resolution is credited to nobody.
-- An agent's deletions leave no line, so a change that only deletes has no record.
+- In a merge commit only the lines count that no parent has, and only where an agent's tool call is seen to have written one of them.
+- An agent's deletions leave no line, so a change that only deletes has no record of its own; what it took away from an earlier
+  change is that change's outcome.
+- Long random histories still find a line at fault now and then: `HONE_FUZZ=25 HONE_FUZZ_FIRST=3000 HONE_FUZZ_STEPS=30 pytest -s
+  tests/hooks/test_fuzz.py` prints each, and what was unknown by the operation that made the commit.
 - Right after a commit, before the worker has ended (it asks the system to write the file system out), a power cut can take the
   commit with it, as it can without git-hone: git itself does not wait for the disk.
 """

@@ -78,6 +78,7 @@ def carry(before: Sequence[int], hunks: Iterable[Hunk], added: int, *, edit: int
     >>> carry([5, 6], [Hunk(1, (b"b",), 1, (b"x", b"y"))], HUMAN)
     [5, -1, -1]
     """
+    hunks = list(hunks)
     after: list[int] = []
     at = 0
     for hunk in hunks:
@@ -86,7 +87,25 @@ def carry(before: Sequence[int], hunks: Iterable[Hunk], added: int, *, edit: int
         at = hunk.old_at + len(hunk.old)
         fresh = [atom(edit, len(after) + k) if edit else added for k in range(len(hunk.new))]
         after += _kept(before, hunk, fresh, ending if edit else squeeze)
+    if edit and len(hunks) > 1:
+        _moved(before, hunks, after, edit)
     return after + list(before[at:])
+
+
+def _moved(before: Sequence[int], hunks: Sequence[Hunk], after: list[int], edit: int) -> None:
+    """Give, in place, a line that one hunk takes away and another brings, word for word, back to whom it belonged: a tool that
+    moves a line, or a diff that sees a move where none was, has not written it."""
+    gone: dict[bytes, list[int]] = {}
+    for hunk in hunks:
+        stays = {ending(line) for line in hunk.new}
+        for k, line in enumerate(hunk.old):
+            key = ending(line)
+            if key not in stays and hunk.old_at + k < len(before) and said(line) is not None:
+                gone.setdefault(key, []).append(before[hunk.old_at + k])
+    for hunk in hunks:
+        for k, line in enumerate(hunk.new):
+            if edit_of(after[hunk.new_at + k]) == edit and (waiting := gone.get(ending(line))):
+                after[hunk.new_at + k] = waiting.pop(0)
 
 
 def _kept(before: Sequence[int], hunk: Hunk, fresh: list[int], key: Callable[[bytes], bytes]) -> list[int]:

@@ -50,3 +50,8 @@ def test_an_untrusted_source_gives_nothing_for_a_lone_brace() -> None:
 def test_settle_takes_the_equal_line_that_the_other_diff_chose() -> None:
     atom = lines.atom(1, 0)
     assert lines.settle([atom, lines.atom(1, 1), BASE], [1, 2], [b"", b"x", b""]) == {1: lines.atom(1, 1), 2: atom}
+
+
+def test_a_line_that_a_tool_moves_keeps_its_author() -> None:
+    hunks = [Hunk(0, (b"by_hand = compute(1)",), 0, ()), Hunk(2, (), 1, (b"by_hand = compute(1)", b"new = 2"))]
+    assert lines.carry([HUMAN, 0], hunks, 0, edit=3) == [0, HUMAN, lines.atom(3, 2)]
