@@ -15,6 +15,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from git_hone.learner.router.features import Task, task
+from git_hone.learner.store.columns import from_micros
+from git_hone.learner.store.query import micros_of
 from git_hone.learner.variants import Model
 
 if TYPE_CHECKING:
@@ -30,14 +32,17 @@ WITH rewards AS (
           WHERE state = 'live' AND coalesce(trust, 'own') = 'own')
     GROUP BY run_id
 )
-SELECT r.run_id, r.started_at, r.model, coalesce(r.prompt_variant, json_extract_string(d.plan, '$.prompt')) AS prompt, r.task,
-       r.task_kind, r.difficulty, r.role, r.tokens_in, r.tokens_out, r.cost_usd, r.duration_ms, r.edits,
+SELECT r.run_id, epoch_us(r.started_at) AS started_at, r.model,
+       coalesce(r.prompt_variant, json_extract_string(d.plan, '$.prompt')) AS prompt, r.task,
+       coalesce(r.task_kind, d.task_kind) AS task_kind, coalesce(r.difficulty, d.difficulty) AS difficulty, r.role,
+       r.tokens_in, r.tokens_out, r.cost_usd, r.duration_ms, r.edits,
        w.reward, w.files, w.change_id,
        d.decision_id, d.kind, d.policy, d.chosen, d.propensity, d.propensities, d.step, d.result
 FROM runs r
 LEFT JOIN rewards w USING (run_id)
 LEFT JOIN decisions d USING (decision_id)
-WHERE r.evidence IN ('hook', 'api', 'capture') AND ($since IS NULL OR r.started_at >= $since)
+WHERE r.evidence IN ('hook', 'api', 'capture') AND r.started_at IS NOT NULL
+  AND ($since IS NULL OR r.started_at >= make_timestamptz($since::BIGINT))
 ORDER BY r.started_at, r.run_id
 """
 
@@ -74,7 +79,7 @@ def tried(store: Store, models: Iterable[Model] = (), since: datetime | None = N
     """Every run of this repository's own record, oldest first. `models` give the prices where the agent did not say what it cost."""
     prices = {name: one for one in models for name in (one.id, one.model)}
     with store.connect() as engine:
-        engine.execute(_SQL, {"since": since})
+        engine.execute(_SQL, {"since": micros_of(since)})
         names = [column[0] for column in engine.description or ()]
         return [_tried(dict(zip(names, row, strict=True)), prices) for row in engine.fetchall()]
 
@@ -91,7 +96,7 @@ def _tried(row: Mapping[str, Any], prices: Mapping[str, Model]) -> Tried:
     if cost is None and tokens and model:
         cost = model.cost(*tokens)
     return Tried(
-        run_id=row["run_id"], at=row["started_at"], model=row["model"], prompt=row["prompt"],
+        run_id=row["run_id"], at=from_micros(row["started_at"]), model=row["model"], prompt=row["prompt"],
         task=task(row["task"] or "", kind=row["task_kind"], difficulty=row["difficulty"], files=files), kind=row["task_kind"],
         reward=reward, cost_usd=cost, files=files, change_id=row["change_id"], decision_id=row["decision_id"], decided=row["kind"],
         policy=row["policy"], chosen=row["chosen"], propensity=row["propensity"], propensities=_json(row["propensities"]),
