@@ -176,11 +176,12 @@ PRICES: Final = (0.0, *(float(f"{10 ** (k / 8):.4g}") for k in range(-8, 33)))
 
 class Swept(NamedTuple):
     """Choices at each of `PRICES`: mean reward, mean cost (USD a task), and the standard error of the difference in reward to the
-    best of them, on the same tasks."""
+    best of them, on the same tasks. single: mean reward of each arm, were it always chosen."""
 
     reward: Array
     cost: Array
     error: Array
+    single: Array
 
 
 Aim = Callable[[Swept], int]
@@ -205,6 +206,11 @@ def as_good_as(level: float) -> Aim:
     )
 
 
+def as_good_as_arm(arm: int) -> Aim:
+    """The same, with the mean reward of always choosing one arm (its column)."""
+    return lambda swept: as_good_as(float(swept.single[arm]))(swept)
+
+
 def within(budget_usd: float) -> Aim:
     """The highest mean reward at a mean cost (USD a task) within the budget; where none is, the cheapest."""
     return lambda swept: (
@@ -217,14 +223,15 @@ def _first(able: npt.NDArray[np.bool_], order: Array) -> int:
 
 
 def sweep(predicted: Array, expected_costs: Array, rewards: Array, costs: Array) -> Swept:
-    """What the choices at each of `PRICES` came to, over the rows in which the chosen arm was tried."""
+    """What the choices at each of `PRICES` came to: as measured where the chosen arm was tried, else as predicted out of fold."""
     rows = np.arange(len(rewards))
+    rewards, costs = (np.where(np.isnan(known), said, known) for known, said in ((rewards, predicted), (costs, expected_costs)))
     picks = [chosen(predicted, expected_costs, price) for price in PRICES]
     got = np.array([rewards[rows, arm] for arm in picks])
-    mean = np.nanmean(got, axis=1)
+    mean = got.mean(axis=1)
     lost = got[int(mean.argmax())] - got
-    n = np.maximum((~np.isnan(lost)).sum(axis=1), 1)
-    return Swept(mean, np.array([np.nanmean(costs[rows, arm]) for arm in picks]), np.nanstd(lost, axis=1) / np.sqrt(n))
+    cost = np.array([costs[rows, arm].mean() for arm in picks])
+    return Swept(mean, cost, lost.std(axis=1) / np.sqrt(len(rows)), np.nanmean(rewards, axis=0))
 
 
 def train(

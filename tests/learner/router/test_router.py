@@ -162,7 +162,9 @@ def test_nothing_to_learn_from_is_said() -> None:
 
 
 def test_aims() -> None:
-    swept = training.Swept(np.array([0.9, 0.899, 0.8, 0.5]), np.array([9.0, 5.0, 3.0, 1.0]), np.array([0, 0.004, 0.01, 0.01]))
+    swept = training.Swept(
+        np.array([0.9, 0.899, 0.8, 0.5]), np.array([9.0, 5.0, 3.0, 1.0]), np.array([0, 0.004, 0.01, 0.01]), np.zeros(1)
+    )
     assert training.keep_reward()(swept) == 1
     assert training.keep_reward(0.0)(swept) == 0
     assert training.as_good_as(0.8)(swept) == 2
