@@ -41,6 +41,8 @@ def commands() -> str:
         if isinstance(command, click.Group):
             page += [f"- `{sub}`: {command.commands[sub].get_short_help_str(200)}" for sub in sorted(command.commands)] + [""]
         page += options(command)
+        for sub, each in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+            page += [f"### git hone {name} {sub}", "", *prose(each.help or ""), *options(each)]
     return "\n".join(page)
 
 

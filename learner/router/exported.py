@@ -123,6 +123,17 @@ class Router:
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+def save(path: Path, router: Router) -> None:
+    """Write the router in one step: readers see the old file or the new one. Raises ConfigError when that cannot be done."""
+    part = path.with_name(f".tmp-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(router.dump(), "utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}", tip="nothing was changed") from None
+
+
 def load(path: Path) -> Router:
     """The router in `path`. Raises ConfigError, naming the file and the next step, for a file that is absent, damaged, of another
     version, or edited by hand."""
