@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from git_hone.hooks import changes, flags, inbox, intake, journal, notes, outcomes, records, rewards
+from git_hone.hooks import changes, flags, inbox, intake, journal, notes, outcomes, recall, records, rewards
 from git_hone.hooks import commits as history
 from git_hone.hooks import state as state_file
 from git_hone.hooks.attribution import attribute
@@ -140,6 +140,7 @@ def _drain(place: Place, now: float) -> Drained:
                 row["change_id"] for row in state.changes("state = 'live'") if tree in (row["tree"], row["parent_tree"])
             }
         problem = rewards.settle(batch)
+        recall.remember(batch)
         batch.rows.runs = [
             records.run_row(run, config.hash) for run_id in sorted(taken.runs) if (run := state.get("runs", run_id))
         ]
@@ -290,11 +291,14 @@ def _take_signals(batch: Batch, events: Iterable[Event]) -> set[str]:
 
 def _take_decisions(batch: Batch, events: Iterable[Event]) -> None:
     """File the choices that `route` and its like made."""
-    columns = DECISIONS.columns
     for event in events:
-        row = event.fields.get("row")
-        if event.kind == "decision" and isinstance(row, dict) and isinstance(row.get("decision_id"), str):
-            known = {name: row.get(name) for name in columns}
+        rows = event.fields.get("rows") or [event.fields.get("row")] if event.kind == "decision" else []
+        for row in rows:
+            if not isinstance(row, dict) or not isinstance(row.get("decision_id"), str):
+                continue
+            known = {name: row.get(name) for name in DECISIONS.columns}
+            if isinstance(known["task"], str):
+                known["task"] = batch.redactor.prose(known["task"])
             batch.rows.decisions.append(records.event("decision", known, event.at, batch.config.hash))
 
 

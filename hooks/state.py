@@ -15,6 +15,7 @@ writes the same records under the same ids.
     commits  commit -> JSON: files, change id, ...
     atoms    change id -> edit -> packed line indexes: which atoms a change brought in
     changes  change id -> JSON: the newest row of the changes table
+    tried, gates  runs with their rewards, and what gates said of attempts: what a decision reads (hooks/recall.py)
     aged     change id -> JSON: where the walk of lines knows its lines (hooks/aging.py)
     signals, outcomes  rows of those tables that a reward may need again
 """
@@ -47,6 +48,9 @@ create table if not exists signals (tree text, kind text, tool text, value text,
 create table if not exists aged (change text primary key, value text);
 create table if not exists outcomes (id text primary key, change text, value text);
 create index if not exists outcomes_change on outcomes (change);
+create table if not exists tried (run text, change text, at real, reward real, decision text, value text, primary key (run, change));
+create index if not exists tried_change on tried (change);
+create table if not exists gates (decision text primary key, value text);
 """
 
 

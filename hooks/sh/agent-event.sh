@@ -69,7 +69,7 @@ hone_agent_event() {
 	set -C
 	until {
 		printf '%%hone 1 agent %s\nroot=%s\ngit=%s\npath=%s\nblob=%s\ntree=%s\ndecision=%s\n%%payload\n%s\n%%end\n' \
-			"$HONE_AGENT" "$root" "$gd" "$path" "$blob" "$tree" "${HONE_DECISION%%[!A-Za-z0-9_-]*}" "$p"
+			"$HONE_AGENT" "$root" "$gd" "$path" "$blob" "$tree" "${HONE_DECISION%%[!A-Za-z0-9_.-]*}" "$p"
 	} >"$hone/inbox/$$-$n.ev"; do
 		n=$((n + 1))
 		[ "$n" -lt 9 ] || break

@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float64]
 
 SHRINKAGE: Final = (3.0, 10.0, 30.0)
 CONTRAST: Final = (10.0, 30.0, 90.0)
-ALPHA: Final = (10.0, 30.0, 100.0)
+ALPHA: Final = (2.0, 4.0, 10.0)
 FOLDS: Final = 5
 COST_SHRINKAGE: Final = 10.0
 MOST_WORDS: Final = 4_000
@@ -60,7 +60,7 @@ def bags_of(tasks: Iterable[Task]) -> list[Bag]:
 
 class Encoder:
     """Tasks as rows of numbers: a code for each level of the path, then the hashed words, each times its inverse document
-    frequency ln((1 + n) / (1 + tasks with it)) + 1."""
+    frequency ln((1 + n) / (1 + tasks with it)) + 1, over the largest there can be."""
 
     def __init__(self, tasks: Sequence[Task], bags: Sequence[Bag] | None = None) -> None:
         self.levels = max((len(task.path) for task in tasks), default=0)
@@ -72,7 +72,8 @@ class Encoder:
             for bucket in bag:
                 seen[bucket] = seen.get(bucket, 0) + 1
         self.columns = {bucket: k for k, bucket in enumerate(sorted(b for b, n in seen.items() if n > 1))}
-        self.idf = np.array([math.log((1 + len(tasks)) / (1 + seen[bucket])) + 1 for bucket in self.columns])
+        most = math.log((1 + len(tasks)) / 2) + 1
+        self.idf = np.array([(math.log((1 + len(tasks)) / (1 + seen[bucket])) + 1) / most for bucket in self.columns])
 
     def rows(self, tasks: Sequence[Task], bags: Sequence[Bag] | None = None) -> sparse.csr_matrix:
         """(n, levels + words)"""
@@ -188,13 +189,14 @@ Aim = Callable[[Swept], int]
 """Which of `PRICES` to take."""
 
 
-def keep_reward(share: float = 1.0) -> Aim:
+def keep_reward(share: float = 1.0, least: float = 0.002) -> Aim:
     """The cheapest whose mean reward is below the highest by at most `share` standard errors of the difference, a loss that this
-    many examples cannot tell from none: the one-standard-error rule of Breiman et al. (1984), with cost for simplicity."""
+    many examples cannot tell from none: the one-standard-error rule of Breiman et al. (1984), with cost for simplicity. A loss of up to
+    `least` is accepted however many examples there are."""
 
     def aim(swept: Swept) -> int:
         lost = swept.reward.max() - swept.reward
-        return _first(lost <= share * swept.error + 1e-12, swept.cost)
+        return _first(lost <= np.maximum(share * swept.error, least) + 1e-12, swept.cost)
 
     return aim
 

@@ -166,7 +166,7 @@ def test_aims() -> None:
         np.array([0.9, 0.899, 0.8, 0.5]), np.array([9.0, 5.0, 3.0, 1.0]), np.array([0, 0.004, 0.01, 0.01]), np.zeros(1)
     )
     assert training.keep_reward()(swept) == 1
-    assert training.keep_reward(0.0)(swept) == 0
+    assert training.keep_reward(0.0, 0.0)(swept) == 0
     assert training.as_good_as(0.8)(swept) == 2
     assert training.as_good_as(0.99)(swept) == 0
     assert training.within(4.0)(swept) == 2

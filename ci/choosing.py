@@ -1,0 +1,195 @@
+"""Ask for a plan and write down that it was asked: what `git hone route` and everything that starts a model share.
+
+Only the standard library is imported on the way, and the one write is a small file in the inbox: the worker makes a row of it. A router
+or a configuration that cannot be used is said in a line, and the priors or the defaults stand in; nothing is silently other than asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any, Final, NamedTuple
+
+from git_hone.hooks import inbox
+from git_hone.hooks.place import Place
+from git_hone.hooks.recall import gates, recall
+from git_hone.learner import bandit, plans, routing, variants
+from git_hone.learner.errors import ConfigError
+from git_hone.learner.router import exported
+from git_hone.learner.router.features import task
+
+ROUTER: Final = "router.json"
+DIFFICULTIES: Final = ("easy", "medium", "hard")
+TEXT_LIMIT: Final = 20_000
+"""Characters of a task that are kept; the whole is handed to the model."""
+
+
+class Decided(NamedTuple):
+    """A choice and its id; `notes` are lines for a person about what could not be used. `logged`: whether it is on record."""
+
+    id: str
+    choice: routing.Choice
+    notes: tuple[str, ...]
+    logged: bool
+
+
+def choose(
+    place: Place | None,
+    agent: Path,
+    text: str,
+    *,
+    files: Iterable[str] = (),
+    kind: str | None = None,
+    difficulty: str | None = None,
+    budget_usd: float | None = None,
+    gate_kinds: Sequence[str] | None = None,
+    only_model: str | None = None,
+    only_prompt: str | None = None,
+    random: Random | None = None,
+    log: bool = True,
+) -> Decided:
+    """Choose for a task and put the decision on record. `agent`: the `.agent` folder; `place`: None outside of an installed repository,
+    which then only has the files to go by. `gate_kinds`: what will judge an attempt; by default those that the configuration names.
+
+    Raises UsageError when no model may be asked or none fits the budget, ConfigError for variants that cannot be read.
+    """
+    config, notes = _config(agent)
+    router, said = _router(agent)
+    models, prompts = variants.load_models(agent), variants.load_prompts(agent)
+    if only_model:
+        models = [variants.find(models, only_model, variants.MODELS)]
+    if only_prompt:
+        prompts = [variants.find(prompts, only_prompt, variants.PROMPTS)]
+    listed = tuple(config["promptBandit"]["variants"])
+    prompts = [one for one in prompts if one.id in listed or one.id == only_prompt] or prompts
+    past = recall(place) if place else []
+    kinds = plans.GATES if gate_kinds is None else gate_kinds
+    named = list(files)
+    limits = routing.Settings(
+        epsilon=float(config["modelRouter"]["epsilon"]),
+        max_per_1k_usd=_limit(config),
+        local_only=bool(config["privacy"]["local_only"]),
+    )
+    choice = routing.decide(
+        task(text, kind=kind, difficulty=difficulty, files=named), models, prompts, random=random or SystemRandom(), router=router,
+        past=past, gates=gates(place, kinds) if place else [plans.measured(one, ()) for one in kinds],
+        policy=_policy(config), settings=limits, budget_usd=budget_usd,
+    )  # fmt: skip
+    id_ = f"d{time.time_ns():x}{os.urandom(3).hex()}"
+    rows = list(rows_of(id_, choice, text, kind, difficulty, budget_usd, named))
+    return Decided(id_, choice, (*notes, *said), log and place is not None and _log(place, rows))
+
+
+def rows_of(
+    id_: str,
+    choice: routing.Choice,
+    text: str,
+    kind: str | None,
+    difficulty: str | None,
+    budget_usd: float | None,
+    files: Sequence[str],
+) -> Iterable[dict[str, Any]]:
+    """The rows of a decision: the plan `id`, its first attempt `id.0`, and the prompt `id.prompt`, each with its own propensity."""
+    shared = {
+        "policy": choice.policy, "policy_version": choice.policy_version, "task": text[:TEXT_LIMIT] or None, "task_kind": kind,
+        "difficulty": difficulty, "budget_usd": budget_usd,
+    }  # fmt: skip
+    plan = {**plans.as_json(choice.plan), "prompt": choice.prompt.id}
+    yield {
+        **shared, "decision_id": id_, "kind": "plan", "chosen": routing.name_of(choice.plan), "propensity": choice.propensity,
+        "propensities": dict(choice.shares), "features": {"files": len(files)}, "plan": plan, "reasons": list(choice.reasons),
+        "expected": {name: one._asdict() for name, one in choice.expected.items()},
+    }  # fmt: skip
+    yield {**shared, **attempt(id_, choice, 0)}
+    yield {
+        **shared, "decision_id": f"{id_}.prompt", "kind": "prompt", "chosen": choice.prompt.id, "policy": "bandit",
+        "propensity": choice.prompt_shares[choice.prompt.id], "propensities": dict(choice.prompt_shares),
+    }  # fmt: skip
+
+
+def attempt(id_: str, choice: routing.Choice, step: int, result: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The row of one attempt. The first model was drawn among those that plans begin with; the next follow from the plan."""
+    first: dict[str, float] = {}
+    for name, share in choice.shares.items():
+        model = name.split(" > ")[0]
+        first[model] = first.get(model, 0.0) + share
+    chosen = choice.plan.models[step]
+    shares = first if step == 0 else {chosen: 1.0}
+    return {
+        "decision_id": f"{id_}.{step}", "kind": "model", "chosen": chosen, "step": step, "propensity": shares[chosen],
+        "propensities": shares, "plan": {"prompt": choice.prompt.id}, "result": dict(result) if result else None,
+        "policy": choice.policy, "policy_version": choice.policy_version,
+    }  # fmt: skip
+
+
+def _log(place: Place, rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Leave the rows in the inbox; a folder that cannot be written stops no decision."""
+    try:
+        inbox.put(place.inbox, {"v": 1, "type": "decision", "at": time.time(), "rows": [dict(row) for row in rows]})
+    except OSError:
+        return False
+    return True
+
+
+def _config(agent: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The configuration without the schema's library: what this module reads is checked where it is read."""
+    from git_hone.learner import config
+
+    try:
+        return config.load(agent / "learning-config.json", _verdict(agent)).values, ()
+    except ConfigError as error:
+        return config.DEFAULTS, (f"{error.message.splitlines()[0]}; the defaults stand in",)
+
+
+def _verdict(agent: Path) -> Path | None:
+    """Where the drain keeps its verdict on an unchanged configuration."""
+    cached = agent.parent / ".git" / "hone" / "config-verdict.json"
+    return cached if cached.exists() else None
+
+
+def _router(agent: Path) -> tuple[exported.Router | None, tuple[str, ...]]:
+    path = agent / ROUTER
+    if not path.exists():
+        return None, ()
+    try:
+        return exported.load(path), ()
+    except ConfigError as error:
+        return None, (f"{error.message}; the priors stand in",)
+
+
+def _limit(config: Mapping[str, Any]) -> float | None:
+    value = config["modelRouter"].get("max_cost_per_1k_usd")
+    return None if value is None else float(value)
+
+
+def _policy(config: Mapping[str, Any]) -> bandit.Policy:
+    said = config["promptBandit"]
+    if said.get("policy") == "epsilon-greedy":
+        return bandit.EpsilonGreedy(float(said["epsilon"]))
+    return bandit.Thompson()
+
+
+def as_json(decided: Decided) -> dict[str, Any]:
+    """The answer for machines."""
+    choice = decided.choice
+    return {
+        "version": 1, "decision_id": decided.id, "logged": decided.logged, "policy": choice.policy,
+        "policy_version": choice.policy_version, **plans.as_json(choice.plan), "propensity": round(choice.propensity, 6),
+        "propensities": {name: round(share, 6) for name, share in choice.shares.items()},
+        "prompt": {"id": choice.prompt.id, "propensity": round(choice.prompt_shares[choice.prompt.id], 6)},
+        "models": {name: {key: round(value, 6) for key, value in one._asdict().items()} for name, one in choice.expected.items()},
+        "reasons": list(choice.reasons),
+        "nearest": [
+            {"change_id": past.change_id, "similarity": score, "model": past.model, "reward": past.reward, "task": past.title}
+            for score, past in choice.nearest
+        ],
+        "notes": list(decided.notes),
+    }  # fmt: skip
+
+
+def dumps(decided: Decided) -> str:
+    return json.dumps(as_json(decided), ensure_ascii=False)

@@ -1,0 +1,99 @@
+"""`git hone route`: which model, with which prompt, behind which gates, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from git_hone.ci import choosing
+from git_hone.hooks.place import find
+from git_hone.learner.errors import UsageError
+
+LARGEST_TASK = 4 << 20
+
+
+@click.command("route")
+@click.option("--task", "text", required=True, metavar="TEXT", help="What is to be done; `-` reads it from standard input.")
+@click.option("--file", "files", multiple=True, metavar="F", help="A file that it is about; more than one may be named.")
+@click.option("--kind", metavar="KIND", help="feature, fix, refactor, test, docs or chore, where known.")
+@click.option("--difficulty", type=click.Choice(choosing.DIFFICULTIES), help="How hard it looks.")
+@click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="The most that all attempts together may cost.")
+@click.option("--dry-run", is_flag=True, help="Do not put the decision on record.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def command(
+    text: str,
+    files: tuple[str, ...],
+    kind: str | None,
+    difficulty: str | None,
+    budget: float | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Answer with a plan: who tries first, which gates its attempt must pass, whom to escalate to, and why.
+
+    The decision goes on record with its probability. Start the agent with HONE_DECISION set to the attempt's id (or let `git hone run`
+    do so), and what became of its work is credited to this choice.
+
+    \b
+    Examples:
+      git hone route --task "fix the parser's off-by-one" --file src/parse.py --budget 0.20
+      git hone route --task - --difficulty hard --json < task.md
+    """
+    text = read_task(text)
+    place = find(Path.cwd())
+    installed = place.hone.is_dir()
+    decided = choosing.choose(
+        place if installed else None, place.agent, text, files=files, kind=kind, difficulty=difficulty, budget_usd=budget,
+        log=not dry_run,
+    )  # fmt: skip
+    click.echo(choosing.dumps(decided) if as_json else words(decided))
+    for note in decided.notes:
+        click.echo(f"git-hone: {note}", err=True)
+    if not installed:
+        click.echo("git-hone: not installed here, so nothing is on record; `git hone init` changes that", err=True)
+
+
+def read_task(text: str) -> str:
+    """The text, or standard input for `-`. Raises UsageError for an empty one and for one that is no task."""
+    if text == "-":
+        with click.open_file("-", "rb") as stream:
+            raw: bytes = stream.read(LARGEST_TASK + 1)
+        if len(raw) > LARGEST_TASK:
+            raise UsageError(
+                f"--task -: more than {LARGEST_TASK >> 20} MiB", tip="name the files with --file instead of pasting them"
+            )
+        text = raw.decode("utf-8", "replace")
+    if not text.strip():
+        raise UsageError("--task: empty", tip='say what is to be done, as in --task "fix the parser"')
+    return text
+
+
+def words(decided: choosing.Decided) -> str:
+    """The answer for people."""
+    choice, plan = decided.choice, decided.choice.plan
+    said = [f"decision  {decided.id}  (probability {choice.propensity:.2f})"]
+    said.append("plan      " + f"  -> {'+'.join(plan.gates)} ->  ".join(plan.models))
+    said.append(f"prompt    {choice.prompt.id}")
+    said.append(f"expected  reward {plan.reward:.2f} ({plan.low:.2f} to {plan.high:.2f}), cost {money(plan.cost_usd)}"
+                f" (at most {money(plan.most_usd)})")  # fmt: skip
+    said.append("why")
+    said += [f"  - {reason}" for reason in choice.reasons]
+    if choice.nearest:
+        said.append("most like it")
+        said += [f"  {like(pair)}" for pair in choice.nearest]
+    return "\n".join(said)
+
+
+def like(pair: tuple[float, Any]) -> str:
+    score, past = pair
+    return f"{score:.2f}  {past.model}  reward {past.reward:.2f}  {past.title or '(no task text)'}"
+
+
+def money(usd: float) -> str:
+    """
+    >>> money(0.0), money(0.0123), money(1.5)
+    ('$0', '$0.0123', '$1.50')
+    """
+    return "$0" if usd == 0 else f"${usd:.2f}" if usd >= 1 else f"${usd:.4f}"
