@@ -1,13 +1,14 @@
 """Routing on public benchmark results: reward and cost of git-hone's router beside those of every baseline, on the same rows.
 
     python -m bench.router [--train A.parquet --test B.parquet --kind coderouterbench|binary] [--prices models.json] [--json]
+    python -m bench.router --online [--orders 10] [--json]
 
 Without files: the data in `bench/data`, in five folds grouped by task, and for RouteLLM's MMLU also with 1,500 labels to learn from
 (mean of five draws). coderouterbench: columns task_id, dimension, model, reward, total_tokens; the cost of an answer is its tokens
 times the mean of the model's prices for input and output. binary: two boolean columns (was this model right?), a column of text, and
 any other columns as kinds; a call of the strong model costs 1, one of the weak 0. Intervals are 95 %, from 500 resamples of the tasks.
 `at_cost`: each family may spend what the router spent, no more. A family is one learner; `frontier` prices its predictions from
-"cost does not matter" upwards.
+"cost does not matter" upwards. `--online`: the same tasks as a stream of which only the chosen model's reward is seen, see `online`.
 """
 
 from __future__ import annotations
@@ -208,15 +209,23 @@ def main(argv: list[str]) -> int:
     asked.add_argument("--test", type=Path)
     asked.add_argument("--kind", choices=sorted(KINDS), default="coderouterbench")
     asked.add_argument("--prices", type=Path, default=PRICES)
+    asked.add_argument("--online", action="store_true")
+    asked.add_argument("--orders", type=int, default=10)
     asked.add_argument("--json", action="store_true")
     given = asked.parse_args(argv)
     if (given.train is None) != (given.test is None):
         asked.error("--train and --test go together")
+    if given.online and (given.train or given.kind != "coderouterbench"):
+        asked.error("--online replays the shipped CodeRouterBench tasks")
 
     def read(file: Path) -> list[Example]:
         return coderouterbench(file, given.prices) if given.kind == "coderouterbench" else binary(file)
 
-    if given.train:
+    if given.online:
+        from bench import online
+
+        found = {"online": online.measure(coderouterbench(PROBING, given.prices), given.orders)}
+    elif given.train:
         found = split(read(given.train), read(given.test))
     else:
         mmlu = binary(MMLU)
@@ -234,7 +243,8 @@ def words(found: Mapping[str, Any], depth: int = 0) -> str:
         if isinstance(value, dict) and "average_reward" in value:
             low, high = value["interval"]
             out.append(f"{'  ' * depth}{name:26} reward {value['average_reward']:6.2f} [{low:.2f}, {high:.2f}]"
-                       f"  cost {value['total_cost']:9.3f}  strong {100 * value['strong_share']:5.1f} %")  # fmt: skip
+                       f"  cost {value['total_cost']:9.3f}"
+                       + (f"  strong {100 * value['strong_share']:5.1f} %" if "strong_share" in value else ""))  # fmt: skip
         elif isinstance(value, dict) and "apgr" in value:
             out.append(f"{'  ' * depth}{name:26} " + "  ".join(f"{key} {one}" for key, one in value.items() if key != "draws"))
         elif isinstance(value, dict):

@@ -5,7 +5,7 @@ Each answers with predicted rewards, (tasks, arms), so that all are priced and m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.preprocessing import OneHotEncoder
 
-from git_hone.learner.router.features import Task
+from git_hone.learner.router.features import Task, nodes
 
 Array = npt.NDArray[np.float64]
 Family = Callable[[Sequence[Task], Array, Sequence[Task]], Array]
@@ -81,3 +81,45 @@ def nearest(known: Sequence[Task], rewards: Array, asked: Sequence[Task], k: int
 FAMILIES: Final[dict[str, Family]] = {
     "best-single": best_single, "best-of-kind": best_of_kind, "logistic-regression": logistic, "tfidf-logistic": tfidf, "knn": nearest,
 }  # fmt: skip
+
+
+class Linear:
+    """LinUCB (Li et al. 2010) and, with `drawn`, LinTS (Agrawal and Goyal 2013), one ridge regression an arm on the one-hot prefixes of
+    the path: the published online baselines, on the router's own features. alpha: width of the bound, or of the draw; `kinds`: every
+    prefix that will be asked about.
+
+    >>> one = Linear(["a", "b"], {"fix"}, alpha=0.3)
+    >>> for _ in range(20):
+    ...     one.learn(("fix",), "b", 1.0)
+    ...     one.learn(("fix",), "a", 0.0)
+    >>> one.choose(("fix",))
+    'b'
+    """
+
+    def __init__(
+        self, arms: Sequence[str], kinds: Iterable[str], *, alpha: float, drawn: np.random.Generator | None = None
+    ) -> None:
+        self.arms, self.alpha, self.drawn = list(arms), alpha, drawn
+        self.columns = {name: k for k, name in enumerate(["", *sorted(kinds)])}
+        size = len(self.columns)
+        self.inverse = np.stack([np.eye(size)] * len(self.arms))
+        self.sums = np.zeros((len(self.arms), size))
+
+    def _at(self, path: Iterable[str]) -> list[int]:
+        return [self.columns[name] for name in ("", *nodes(path))]
+
+    def learn(self, path: Iterable[str], arm: str, reward: float) -> None:
+        """By the Sherman-Morrison formula. Any reward; the price of the answer may be taken off before."""
+        at, k = self._at(path), self.arms.index(arm)
+        step = self.inverse[k][:, at].sum(axis=1)
+        self.inverse[k] -= np.outer(step, step) / (1 + step[at].sum())
+        self.sums[k, at] += reward
+
+    def choose(self, path: Iterable[str]) -> str:
+        """The arm of the highest bound, or draw."""
+        at = self._at(path)
+        rows = self.inverse[:, at, :]
+        mean = np.einsum("kij,kj->ki", rows, self.sums).sum(axis=1)
+        width = self.alpha * np.sqrt(rows[:, :, at].sum(axis=(1, 2)))
+        scores = mean + width * (1.0 if self.drawn is None else self.drawn.standard_normal(len(mean)))
+        return self.arms[int(scores.argmax())]
