@@ -155,16 +155,8 @@ def decide(
     """The answer. Raises UsageError when no model may be asked or no plan fits the budget."""
     kept, left_out = able(models, settings)
     expected = expect(task, kept, router, past)
-    price = router.price_of_reward if router else DEFAULT_PRICE
-    ranked = plans.ranked(plans.candidates(expected, gates, budget_usd=budget_usd), price)
-    if not ranked:
-        least = min(one.cost_usd for one in expected.values())
-        raise UsageError(f"no plan fits the budget of {budget_usd:g} USD: the cheapest attempt costs about {least:.4g} USD",
-                         tip="raise --budget, or add a cheaper model with `git hone variants add`")  # fmt: skip
-    rival = next((plan for plan in ranked[1:] if plan.models[0] != ranked[0].models[0]), None)
-    shares = {name_of(ranked[0]): 1.0 - (settings.epsilon if rival else 0.0)}
-    if rival and settings.epsilon:
-        shares[name_of(rival)] = settings.epsilon
+    ranked = _ranked(expected, router, gates, budget_usd)
+    rival, shares = _shares(ranked, settings.epsilon)
     drawn, _ = bandit.draw(shares, random)
     plan = ranked[0] if drawn == name_of(ranked[0]) or rival is None else rival
     prompt_shares = (policy or bandit.Thompson()).shares(prompt_arms(prompts, past))
@@ -175,6 +167,43 @@ def decide(
         (*_reasons(plan, ranked[0], expected, gates, router, prompt_shares[prompt_id], prompt_id), *left_out), near,
         "router" if router else "prior", router.version if router else None,
     )  # fmt: skip
+
+
+def _ranked(
+    expected: Mapping[str, Expected], router: Router | None, gates: Sequence[Gate], budget_usd: float | None
+) -> list[Plan]:
+    price = router.price_of_reward if router else DEFAULT_PRICE
+    ranked = plans.ranked(plans.candidates(expected, gates, budget_usd=budget_usd), price)
+    if not ranked:
+        least = min(one.cost_usd for one in expected.values())
+        raise UsageError(f"no plan fits the budget of {budget_usd:g} USD: the cheapest attempt costs about {least:.4g} USD",
+                         tip="raise --budget, or add a cheaper model with `git hone variants add`")  # fmt: skip
+    return ranked
+
+
+def _shares(ranked: Sequence[Plan], epsilon: float) -> tuple[Plan | None, dict[str, float]]:
+    """(the best plan that begins with another model than the best one, plan -> probability)"""
+    rival = next((plan for plan in ranked[1:] if plan.models[0] != ranked[0].models[0]), None)
+    shares = {name_of(ranked[0]): 1.0 - (epsilon if rival else 0.0)}
+    if rival and epsilon:
+        shares[name_of(rival)] = epsilon
+    return rival, shares
+
+
+def first_models(
+    task: Task,
+    models: Sequence[Model],
+    *,
+    router: Router | None = None,
+    past: Sequence[Past] = (),
+    gates: Sequence[Gate] = (),
+    settings: Settings = DEFAULTS,
+    budget_usd: float | None = None,
+) -> dict[str, float]:
+    """Model -> probability that `decide` lets it try first: what a policy is judged by. Raises as `decide` does."""
+    kept, _ = able(models, settings)
+    _, shares = _shares(_ranked(expect(task, kept, router, past), router, gates, budget_usd), settings.epsilon)
+    return {name.split(" > ")[0]: share for name, share in shares.items()}
 
 
 def prompt_arms(prompts: Sequence[Prompt], past: Sequence[Past], gamma: float = bandit.GAMMA) -> dict[str, bandit.Arm]:

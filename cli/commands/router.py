@@ -6,29 +6,37 @@ import json
 import math
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from git_hone.cli import table
 from git_hone.cli.fresh import fresh_place
+from git_hone.hooks.place import Place
+from git_hone.learner import config as configuration
 from git_hone.learner import experience, variants
-from git_hone.learner.router import exported
+from git_hone.learner.errors import UsageError
+from git_hone.learner.offpolicy import WEIGHT_CAP
+from git_hone.learner.router import exported, promotion
+from git_hone.learner.router.promotion import CANDIDATE, ROUTER
+from git_hone.learner.routing import Settings
 from git_hone.learner.store import Store
 
-ROUTER: Final = "router.json"
-CANDIDATE: Final = "router.candidate.json"
+FILE: Final = click.Path(path_type=Path)
 
 
 @click.group("router", short_help="Train, judge and adopt the model router.")
 def command() -> None:
-    """Train a router from what was tried here, and look at it.
+    """Train a router from what was tried here, judge it on the log of choices, and adopt it when it is better.
 
-    A trained router is a candidate: nothing uses it on its own.
+    A trained router is a candidate: nothing uses it before `adopt`, which asks `evaluate`.
 
     \b
     Examples:
       git hone router train --target keep-reward
+      git hone router evaluate
+      git hone router adopt
       git hone router show
     """
 
@@ -126,7 +134,7 @@ def _trained(told: dict[str, Any]) -> str:
             if estimated
             else ""
         )
-        + f"wrote {told['file']} ({told['router']}); nothing uses it yet\n  next: git hone router show --candidate"
+        + f"wrote {told['file']} ({told['router']}); nothing uses it yet\n  next: git hone router evaluate"
     )
 
 
@@ -138,8 +146,117 @@ def _number(value: float | None, sign: str = "", digits: int = 3) -> str:
     return "not known" if value is None else f"{value:{sign}.{digits}f}"
 
 
-def _interval(one: dict[str, float | None]) -> str:
-    return "not known" if one["low"] is None or one["high"] is None else f"{one['low']:.3f} to {one['high']:.3f}"
+def _interval(one: dict[str, float | None], digits: int = 3) -> str:
+    return "not known" if one["low"] is None or one["high"] is None else f"{one['low']:.{digits}f} to {one['high']:.{digits}f}"
+
+
+@command.command("evaluate", short_help="Is the candidate better? From the log of choices.")
+@click.option("--candidate", type=FILE, help="Another file than .agent/router.candidate.json.")
+@click.option("--current", type=FILE, help="Another file than .agent/router.json.")
+@click.option("--price", type=click.FloatRange(min=0, min_open=True), metavar="USD",
+              help="What a whole point of reward is worth; else as the router in use has it.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def evaluate(candidate: Path | None, current: Path | None, price: float | None, as_json: bool) -> int:
+    """Judge the candidate against the router in use (without one: the shipped priors), on the choices that git-hone logged.
+
+    Off-policy: inverse propensity (IPS, SNIPS) and doubly robust (DR) estimates with 95 % intervals; the verdict is that of DR.
+    Exit code 0 when the candidate is better, 1 when it is not or when there is not enough evidence.
+
+    \b
+    Examples:
+      git hone router evaluate
+      git hone router evaluate --candidate other.json --price 0.5 --json
+    """
+    place = fresh_place()
+    told = _evaluated(place, candidate or place.agent / CANDIDATE, current, price)
+    click.echo(json.dumps(told) if as_json else _judged(told))
+    return 0 if told["verdict"] == "better" else 1
+
+
+def _evaluated(place: Place, candidate: Path, current: Path | None, price: float | None) -> dict[str, Any]:
+    from git_hone.learner.router import judging
+
+    new = exported.load(candidate)
+    old, line = (exported.load(current), None) if current else exported.in_use(place.agent / ROUTER)
+    if line:
+        click.echo(f"git-hone: {line}", err=True)
+    models = variants.load_models(place.agent)
+    rows = experience.tried(Store(place.data), models)
+    config = configuration.load(place.agent / "learning-config.json")
+    settings = Settings(
+        config["modelRouter.epsilon"], config["modelRouter.max_cost_per_1k_usd"], bool(config["privacy.local_only"])
+    )
+    judged = judging.judge(rows, models, new, old, settings, None if price is None else 1 / price)
+    told: dict[str, Any] = {"version": 1, "candidate": new.version, "current": old.version if old else None}
+    if isinstance(judged, str):
+        return told | {"verdict": "not enough evidence", "why": judged}
+    policies = zip(("candidate", "current"), (judged.candidate, judged.current), strict=True)
+    estimates = {
+        name: _worth(worth) | {
+            "capped": round(judged.estimators["worth"][k].capped, 4),
+            "worth": {one: _estimate(getattr(judged.estimators["worth"][k], one)) for one in ("ips", "snips", "dr")},
+        }
+        for k, (name, worth) in enumerate(policies)
+    }  # fmt: skip
+    return told | {
+        "verdict": judged.verdict, "needed": judged.needed, "choices": judged.n, "left_out": judged.left_out,
+        "price_of_reward_usd": _finite(1 / judged.price) if judged.price else None, "better_by": _estimate(judged.better_by),
+        "reward_by": _estimate(judged.reward), "cost_usd_by": _estimate(judged.cost), "unsupported": round(judged.unsupported, 4),
+        "weight_cap": WEIGHT_CAP, "policies": estimates, "notes": list(judged.notes),
+    }  # fmt: skip
+
+
+def _judged(told: dict[str, Any]) -> str:
+    against = told["current"] or "the shipped priors"
+    if "why" in told:
+        return f"candidate {told['candidate']} against {against}: not enough evidence: {told['why']}"
+    rows = []
+    for name, one in told["policies"].items():
+        told_by = (f"{_number(one['worth'][key]['value'])} [{_interval(one['worth'][key])}]" for key in ("ips", "snips", "dr"))
+        rows.append((name, *_cells(one), *told_by, f"{one['effective_sample']:.0f}", table.percent(one["capped"])))
+    head = ("policy", "reward", "95 %", "USD a task", "worth: IPS", "SNIPS", "DR", "effective", "capped")
+    price = told["price_of_reward_usd"]
+    worth = "cost does not matter" if price is None else f"a whole point of reward is worth {price:.4g} USD"
+    parts = [f"{what} {_number(told[key]['value'], '+', digits)} [{_interval(told[key], digits)}]"
+             for what, key, digits in (("worth", "better_by", 3), ("reward", "reward_by", 3), ("USD a task", "cost_usd_by", 5))]  # fmt: skip
+    needed = f"; about {told['needed']:,} choices would tell" if told["needed"] else ""
+    return (
+        f"candidate {told['candidate']} against {against}, on {told['choices']:,} logged choices; {worth}\n\n"
+        + table.render(head, rows, right=head[1:], width=table.line_width())
+        + f"\n\ncandidate less current: {', '.join(parts)}\n"
+        + "".join(f"note: {note}\n" for note in told["notes"])
+        + f"{told['verdict']}{needed}"
+        + ("\n  next: git hone router adopt" if told["verdict"] == "better" else "")
+    )
+
+
+@command.command("adopt", short_help="Use the candidate from now on, when it is better.")
+@click.option("--force", is_flag=True, help="Adopt it whatever the verdict; needs --reason.")
+@click.option("--reason", metavar="TEXT", help="Why; kept in the ledger.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def adopt(force: bool, reason: str | None, as_json: bool) -> int:
+    """Make the candidate `.agent/router.json`, when `evaluate` says that it is better than the one in use (or, as the first
+    one, than the shipped priors). The one before is kept as `.agent/router.previous.json`, and a line of
+    `.agent/promotions.jsonl` says what was adopted, on which numbers. Exit code 1 when it is not adopted.
+
+    \b
+    Examples:
+      git hone router adopt
+      git hone router adopt --force --reason "the priors do not know our local model"
+    """
+    if force and not (reason or "").strip():
+        raise UsageError("--force needs --reason", tip="the reason is kept in .agent/promotions.jsonl, for whoever asks later")
+    place = fresh_place()
+    told = _evaluated(place, place.agent / CANDIDATE, None, None)
+    adopted = force or told["verdict"] == "better"
+    if adopted:
+        promotion.adopt(place.agent, told, reason)
+    if as_json:
+        click.echo(json.dumps(told | {"adopted": adopted}))
+    else:
+        said = f"adopted: .agent/{ROUTER} is now {told['candidate']}" if adopted else "not adopted: the router in use stays"
+        click.echo(f"{_judged(told).partition(chr(10) + '  next:')[0]}\n{said}")
+    return 0 if adopted else 1
 
 
 @command.command("show", short_help="What the router holds.")
@@ -169,7 +286,7 @@ def show(candidate: bool, as_json: bool) -> None:
 def _held(router: exported.Router) -> str:
     price = router.price_of_reward
     rows = [
-        (name, arm, f"{node.rewards[k]:.3f}", f"{node.costs[k]:.4f}", f"{node.tried[k]:,}")
+        (name, arm, f"{node.rewards[k]:.3f}", f"{round(node.costs[k], 4) + 0:.4f}", f"{node.tried[k]:,}")
         for name, node in [("all", router.root), *sorted(router.kinds.items())]
         for k, arm in enumerate(router.arms)
         if node.tried[k]

@@ -160,6 +160,17 @@ def load(path: Path) -> Router:
     return router
 
 
+def in_use(path: Path) -> tuple[Router | None, str | None]:
+    """(the router in `path`; a line for people where there is a file that cannot be used, so that choices rest on the shipped priors
+    and what was seen here). No file is no fault: (None, None)."""
+    if not path.exists():
+        return None, None
+    try:
+        return load(path), None
+    except ConfigError as error:
+        return None, f"{error.message}; choosing by the shipped priors and what was seen here until that is mended"
+
+
 def _router(body: Mapping[str, Any]) -> Router:
     arms = tuple(map(str, body["arms"]))
     how = body["calibration"]

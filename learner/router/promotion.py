@@ -1,0 +1,57 @@
+"""A candidate becomes the router in use, and the ledger says so. Touches the files of the `.agent` folder, and nothing else.
+
+`.agent/promotions.jsonl` is for the repository: one JSON object a line, only ever appended to, so that everybody can see what was
+adopted, when, in place of what, and on which numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+from git_hone.learner.errors import ConfigError, UsageError
+from git_hone.learner.router import exported
+
+ROUTER: Final = "router.json"
+CANDIDATE: Final = "router.candidate.json"
+PREVIOUS: Final = "router.previous.json"
+LEDGER: Final = "promotions.jsonl"
+NUMBERS: Final = ("choices", "price_of_reward_usd", "better_by", "reward_by", "cost_usd_by", "unsupported", "why")
+
+
+def adopt(folder: Path, judged: Mapping[str, Any], reason: str | None = None, now: datetime | None = None) -> None:
+    """Put the candidate of the `.agent` folder in place. `judged`: what `git hone router evaluate --json` says of it.
+
+    Each file is replaced in one step, the router last but one: a power cut leaves the old router or the new one, and at worst no
+    line in the ledger. Raises UsageError when the candidate is not the one that was judged, ConfigError when a file cannot be written.
+    """
+    version = exported.load(folder / CANDIDATE).version
+    if version != judged["candidate"]:
+        raise UsageError(f"{folder / CANDIDATE}: is {version}, but {judged['candidate']} was judged", tip="judge it again")
+    line = {
+        "v": 1, "at": (now or datetime.now(timezone.utc)).isoformat(), "what": "router", "from": judged["current"], "to": version,
+        "verdict": judged["verdict"], "reason": reason, "numbers": {name: judged[name] for name in NUMBERS if name in judged},
+    }  # fmt: skip
+    try:
+        if (folder / ROUTER).exists():
+            _replace(folder / PREVIOUS, (folder / ROUTER).read_bytes())
+        ledger = (folder / LEDGER).read_bytes() if (folder / LEDGER).exists() else b""
+        ledger += b"\n" if ledger and not ledger.endswith(b"\n") else b""
+        (folder / CANDIDATE).replace(folder / ROUTER)
+        _replace(folder / LEDGER, ledger + json.dumps(line, sort_keys=True).encode() + b"\n")
+    except OSError as error:
+        raise ConfigError(f"{error.filename or folder}: cannot be written: {error.strerror or error}",
+                          tip="look at `git hone router show`, then try again") from None  # fmt: skip
+
+
+def _replace(path: Path, content: bytes) -> None:
+    part = path.with_name(f".tmp-{path.name}")
+    with part.open("wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(path)
