@@ -116,6 +116,8 @@ class Run:
         self.id = str(base["session_id"])
         self._usage: dict[str, float] = {}
         self._output: str | None = None
+        self.edits_are_known = False
+        """Set it when the agent told of its edits itself: then what changed in the work tree is not credited a second time."""
 
     def usage(self, **counts: float) -> None:
         """tokens_in, tokens_out, tokens_cache_read, tokens_cache_write (counts), cost_usd (US dollars): totals of the run."""
@@ -172,5 +174,6 @@ def run(
     try:
         yield this
     finally:
-        this.send("after")
+        if not this.edits_are_known:
+            this.send("after")
         this.finish()

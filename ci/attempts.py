@@ -1,0 +1,238 @@
+"""Carry a plan out around any command-line agent: attempt, gates, back to where it stood, escalate. Each step is on record.
+
+The model's name reaches the agent by HONE_MODEL and by `{model}` in its command; the prompt by HONE_PROMPT, `{prompt}`, or, where the
+command names neither `{prompt}` nor `{task}`, on standard input. HONE_DECISION makes the runs of the agent name the choice.
+
+What ends an attempt: passed; stopped (a gate said no); failed (the command said no after it changed something); timeout; unreachable
+(the model's endpoint on this machine does not answer, or the command ended without having changed anything, again and again). Only
+stopped and failed count against the model.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from git_hone.ci import choosing, worktree
+from git_hone.hooks import capture, inbox
+from git_hone.hooks.place import Place
+from git_hone.hooks.state import State
+from git_hone.learner import variants
+from git_hone.learner.errors import UsageError
+from git_hone.learner.plans import GATES
+from git_hone.learner.variants import Model
+
+Say = Callable[[str], None]
+NOT_FOUND: Final = (126, 127)
+
+
+@dataclass
+class Attempt:
+    """What became of one step. gates: kind -> whether it let the attempt through; kept: the ref under which undone work stays."""
+
+    step: int
+    model: str
+    ended: str = "passed"
+    gates: dict[str, bool] = field(default_factory=dict)
+    exit_code: int | None = None
+    seconds: float = 0.0
+    kept: str | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What is to be done. command: words with placeholders; gates: kind -> command line, run without a shell; timeout_s: of one
+    attempt; retries: how often a command is started again that ended badly and changed nothing."""
+
+    task: str
+    command: Sequence[str]
+    files: Sequence[str] = ()
+    gates: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = 1800.0
+    retries: int = 1
+
+
+def carry_out(place: Place, decided: choosing.Decided, orders: Orders, say: Say, *, quiet: bool = False) -> list[Attempt]:
+    """Go through the plan; returns the attempts made, the last of which says how it ended. Its work stays in the work tree, whatever
+    its gates said; the work of those before it is undone and kept under a ref. `quiet`: the agent's output goes to standard error."""
+    before = worktree.look(place)
+    usable, red = _usable_gates(place, before, orders.gates)
+    for kind in red:
+        say(f"gate {kind}: already failing before the attempt, so it cannot judge one")
+    models = {one.id: one for one in variants.load_models(place.agent)}
+    done: list[Attempt] = []
+    steps = decided.choice.plan.models
+    for k, name in enumerate(steps):
+        last = k == len(steps) - 1
+        say(f"attempt {k + 1} of {len(steps)}: {name}")
+        one = _attempt(place, decided, k, models[name], orders, before, usable, say, quiet)
+        if one.ended != "passed" and not last and worktree.changed(place, before):
+            one.kept = worktree.go_back(place, before, f"{decided.id}.{k}")
+        _record(place, decided, one)
+        done.append(one)
+        say(
+            f"{name}: {one.ended}{f' ({one.why})' if one.why else ''}, {one.seconds:.0f} s{f'; its work is kept as {one.kept}' if one.kept else ''}"
+        )
+        if one.ended == "passed":
+            break
+    return done
+
+
+def _attempt(
+    place: Place, decided: choosing.Decided, k: int, model: Model, orders: Orders, before: worktree.Before, usable: Mapping[str, str],
+    say: Say, quiet: bool,
+) -> Attempt:  # fmt: skip
+    one, began = Attempt(k, model.id), time.monotonic()
+    if not _answers(model):
+        one.ended, one.why = "unreachable", f"nothing answers at {model.endpoint}"
+        return one
+    prompt = decided.choice.prompt.render(orders.task, orders.files)
+    for tried in range(orders.retries + 1):
+        if tried:
+            say(f"{model.id}: ended with {one.exit_code} and changed nothing; once more")
+        code = _run(place, decided, k, model, prompt, orders, quiet)
+        one.exit_code, one.seconds = code, time.monotonic() - began
+        if code is None or code == 0 or code in NOT_FOUND or worktree.changed(place, before):
+            break
+    if one.exit_code in NOT_FOUND:
+        raise UsageError(f"{orders.command[0]}: command not found", tip="name the agent's command after `--`")
+    if one.exit_code is None:
+        one.ended, one.why = "timeout", f"after {orders.timeout_s:.0f} s"
+    elif one.exit_code:
+        one.ended = "failed" if worktree.changed(place, before) else "unreachable"
+        one.why = f"the command ended with {one.exit_code}"
+    else:
+        for kind, line in usable.items():
+            one.gates[kind] = _gate(place, kind, line)
+            if not one.gates[kind]:
+                one.ended, one.why = "stopped", f"gate {kind}"
+                break
+    one.seconds = time.monotonic() - began
+    return one
+
+
+def _run(place: Place, decided: choosing.Decided, k: int, model: Model, prompt: str, orders: Orders, quiet: bool) -> int | None:
+    """The command's exit code, None when its time was up."""
+    parts = {"{model}": model.model, "{prompt}": prompt, "{task}": orders.task}
+    words = [_filled(word, parts) for word in orders.command]
+    on_stdin = not any(name in word for word in orders.command for name in ("{prompt}", "{task}"))
+    id_ = f"{decided.id}.{k}"
+    env = os.environ | {"HONE_DECISION": id_, "HONE_MODEL": model.model, "HONE_PROMPT": prompt, "HONE_TASK": orders.task}
+    with capture.run(
+        os.path.basename(words[0]), model=model.id, task=orders.task, prompt_variant=decided.choice.prompt.id, decision_id=id_,  # noqa: PTH119
+        repository=place.cwd,
+    ) as run:  # fmt: skip
+        try:
+            child = subprocess.Popen(
+                words, cwd=place.cwd, env=env, stdin=subprocess.PIPE if on_stdin else None, stdout=sys.stderr if quiet else None,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            return 127 if isinstance(error, FileNotFoundError) else 126
+        try:
+            child.communicate(prompt.encode() if on_stdin else None, timeout=orders.timeout_s)
+            code: int | None = child.returncode
+        except subprocess.TimeoutExpired:
+            code = None
+        except KeyboardInterrupt:
+            _end(child)
+            raise
+        finally:
+            _end(child)
+        run.edits_are_known = _told(place, id_)
+    return code
+
+
+def _filled(word: str, parts: Mapping[str, str]) -> str:
+    """Placeholders filled in one pass, so that a task that names one is not filled again."""
+    found, rest = "", word
+    while rest:
+        name = next((name for name in parts if rest.startswith(name)), None)
+        found, rest = (found + parts[name], rest[len(name) :]) if name else (found + rest[0], rest[1:])
+    return found
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the whole group of processes, first politely."""
+    for how, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, how)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(patience)
+            return
+
+
+def _told(place: Place, id_: str) -> bool:
+    """Whether the agent itself told of edits under this decision."""
+    wanted = f"\ndecision={id_}\n".encode()
+    for file, _ in inbox.pending(place.inbox):
+        with suppress(OSError):
+            head = file.read_bytes()[:20_000].partition(b"\n%payload\n")[0] + b"\n"
+            if wanted in head and b"%hone 1 agent generic" not in head:
+                return True
+    return False
+
+
+def _answers(model: Model) -> bool:
+    """Whether anything listens where a model on this machine should be. Of another machine's nothing is asked."""
+    where = urlsplit(model.endpoint)
+    if not variants.is_loopback(model.endpoint) or not where.hostname:
+        return True
+    try:
+        socket.create_connection((where.hostname, where.port or (443 if where.scheme == "https" else 80)), timeout=2.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _usable_gates(place: Place, before: worktree.Before, gates: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """(gates in the order of `GATES`, those that failed already before). What was measured of this very tree is asked, else nothing is
+    known against them."""
+    with State(place.hone / "state.db") as state:
+        known = {row["kind"]: row["passed"] for row in state.signals(before.tree)}
+    order = sorted(gates, key=lambda kind: GATES.index(kind) if kind in GATES else len(GATES))
+    red = [kind for kind in order if known.get(kind) is False]
+    return {kind: gates[kind] for kind in order if kind not in red}, red
+
+
+def _gate(place: Place, kind: str, line: str) -> bool:
+    """Run a gate through `git hone check`, which records its signal; True when it lets the attempt through."""
+    code = "from git_hone.cli import main; raise SystemExit(main())"
+    words = [sys.executable, "-c", code, "check", kind, "--", *shlex.split(line)]
+    return subprocess.run(words, cwd=place.cwd, stdout=sys.stderr, check=False).returncode == 0
+
+
+def _record(place: Place, decided: choosing.Decided, one: Attempt) -> None:
+    result: dict[str, Any] = {
+        "ended": one.ended,
+        "gates": one.gates,
+        "exit_code": one.exit_code,
+        "seconds": round(one.seconds, 1),
+    }
+    row = choosing.attempt(decided.id, decided.choice, one.step, result)
+    with suppress(OSError):
+        inbox.put(place.inbox, {"v": 1, "type": "decision", "at": time.time(), "row": row})
+
+
+def gates_of(place: Place, config: Mapping[str, Any], given: Sequence[str]) -> dict[str, str]:
+    """Kind -> command line: those of the configuration, and `KIND=COMMAND` as given, which wins. Raises UsageError."""
+    found = {kind: str(line) for kind, line in (config.get("gates") or {}).items()}
+    for word in given:
+        kind, sign, line = word.partition("=")
+        if not sign or kind not in GATES or not line.strip():
+            raise UsageError(
+                f"--gate {word}: KIND=COMMAND is wanted", tip=f"kinds: {', '.join(GATES)}; as in --gate 'test=pytest -q'"
+            )
+        found[kind] = line
+    return found

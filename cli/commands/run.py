@@ -1,0 +1,77 @@
+"""`git hone run`: carry a plan out around a command-line agent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from git_hone.ci import attempts, choosing
+from git_hone.cli.commands.route import read_task, words
+from git_hone.hooks.place import find
+from git_hone.learner import config
+from git_hone.learner.errors import UsageError
+
+
+@click.command("run", short_help="Carry a plan out around any command-line agent.")
+@click.option("--task", "text", required=True, metavar="TEXT", help="What is to be done; `-` reads it from standard input.")
+@click.option("--file", "files", multiple=True, metavar="F", help="A file that it is about; more than one may be named.")
+@click.option("--kind", metavar="KIND", help="feature, fix, refactor, test, docs or chore, where known.")
+@click.option("--difficulty", type=click.Choice(choosing.DIFFICULTIES), help="How hard it looks.")
+@click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="The most that all attempts together may cost.")
+@click.option(
+    "--gate", "gates", multiple=True, metavar="KIND=COMMAND", help="A command that judges an attempt: compile, lint, type, test."
+)
+@click.option("--model", metavar="ID", help="Only this model, whatever the router thinks.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1800.0,
+    show_default=True,
+    metavar="S",
+    help="Of one attempt.",
+)
+@click.option(
+    "--retries", type=click.IntRange(min=0), default=1, show_default=True, help="When the command fails and changed nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout; all else goes to standard error.")
+@click.argument("command_words", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(
+    text: str, files: tuple[str, ...], kind: str | None, difficulty: str | None, budget: float | None, gates: tuple[str, ...],
+    model: str | None, timeout: float, retries: int, as_json: bool, command_words: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Let the planned model try; where a gate stops its work, undo it and let the next one try.
+
+    {model}, {prompt} and {task} in COMMAND are filled in; HONE_MODEL, HONE_PROMPT and HONE_TASK say the same. Without {prompt} and {task}
+    the prompt comes on standard input. Gates are those of `.agent/learning-config.json` (key `gates`) and of --gate; they run through
+    `git hone check`, so they are recorded. What is undone stays under refs/hone/attempts/. Exit code 0: an attempt passed; 1: none did.
+
+    \b
+    Examples:
+      git hone run --task "fix the parser" --gate "test=pytest -q" -- claude -p "{prompt}" --model "{model}"
+      git hone run --task - --budget 0.50 -- aider --model "{model}" --message "{prompt}" < task.md
+    """
+    place = find(Path.cwd())
+    if not place.hone.is_dir():
+        raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
+    text = read_task(text)
+    named = attempts.gates_of(place, config.load(place.agent / "learning-config.json").values, gates)
+    decided = choosing.choose(
+        place, place.agent, text, files=files, kind=kind, difficulty=difficulty, budget_usd=budget,
+        gate_kinds=tuple(named), only_model=model,
+    )  # fmt: skip
+    for note in decided.notes:
+        click.echo(f"git-hone: {note}", err=True)
+    if not as_json:
+        click.echo(words(decided), err=True)
+    orders = attempts.Orders(text, command_words, files, named, timeout, retries)
+    done = attempts.carry_out(place, decided, orders, lambda said: click.echo(f"git-hone: {said}", err=True), quiet=as_json)
+    ended = done[-1].ended
+    if as_json:
+        body = {"version": 1, **choosing.as_json(decided), "attempts": [asdict(one) for one in done], "ended": ended}
+        click.echo(json.dumps(body, ensure_ascii=False))
+    elif ended != "passed":
+        click.echo("git-hone: no attempt passed; the last one's work is in the work tree, as it left it", err=True)
+    return 0 if ended == "passed" else 1
