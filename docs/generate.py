@@ -1,4 +1,4 @@
-"""Write the reference pages that the code already says: commands.md, records.md and doctor.md in docs/reference/,
+"""Write the reference pages that the code already says: commands.md, records.md, doctor.md and variants.md in docs/reference/,
 and docs/reliability.md from the runs that docs/tried.py made.
 
 python docs/generate.py            write them
@@ -19,7 +19,7 @@ import tried
 
 from git_hone.cli import COMMANDS, main_group
 from git_hone.hooks.install import doctor
-from git_hone.learner import tables
+from git_hone.learner import tables, variants
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- written by docs/generate.py; edit {source} instead -->"
@@ -38,11 +38,10 @@ def commands() -> str:
             raise LookupError(name)
         usage = " ".join(["git hone", name, "[OPTIONS]", *arguments(command)])
         page += [f"## git hone {name}", "", f"`{usage}`", "", *prose(command.help or "")]
-        if isinstance(command, click.Group):
-            page += [f"- `{sub}`: {command.commands[sub].get_short_help_str(200)}" for sub in sorted(command.commands)] + [""]
         page += options(command)
-        for sub, each in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
-            page += [f"### git hone {name} {sub}", "", *prose(each.help or ""), *options(each)]
+        for sub, inner in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+            usage = " ".join(["git hone", name, sub, "[OPTIONS]", *arguments(inner)])
+            page += [f"### git hone {name} {sub}", "", f"`{usage}`", "", *prose(inner.help or ""), *options(inner)]
     return "\n".join(page)
 
 
@@ -169,6 +168,58 @@ def damages() -> str:
     return "\n".join([*page, "", DOCTOR_JSON])
 
 
+VARIANTS = """`.agent/prompt_variants.json` and `.agent/model_variants.json` say what there is to choose among. Both are JSON lists, committed
+with the repository; `git hone init` writes them, and without a file the same shipped variants stand in. A file that breaks a rule is an
+error that names file, entry and key, and nothing is taken from it.
+
+`git hone variants list` shows them with what came of them, `add` adds one, `test ID` really asks a model.
+
+`wins` and `trials` are for people. Decisions never read them, and `git hone variants list --refresh` writes what the records say: trials
+is the number of tries that have a reward by now, wins the sum of these rewards. Nothing writes them unasked: the files are
+tracked, and a background process that changes tracked files gets in the way of a pull or a rebase.
+
+A model whose endpoint is not this machine (`localhost`, `127.0.0.1`, `::1`) is asked only when `privacy.local_only` is off; `local: true`
+on another address does not lift that."""
+
+
+def variants_page() -> str:
+    """The page of the two files, from their schema."""
+    page = [
+        "# Variants",
+        "",
+        NOTE.format(source="learner/variants.schema.json, and VARIANTS in docs/generate.py"),
+        "",
+        VARIANTS,
+        "",
+    ]
+    known = variants.schema()["$defs"]
+    for kind, file in (("prompt", variants.PROMPTS), ("model", variants.MODELS)):
+        page += [f"## .agent/{file}", "", "| key | type | allowed | meaning |", "|---|---|---|---|"]
+        for name, rule in known[kind]["properties"].items():
+            whole = known.get(str(rule.get("$ref", "")).rpartition("/")[2], {}) | rule
+            needed = "required" if name in known[kind]["required"] else ""
+            limits = [f"`{one}`" for one in whole.get("enum", ())]
+            limits += [
+                f"{word} {whole[key]}"
+                for key, word in (("minimum", "from"), ("maximum", "to"), ("maxLength", "at most"))
+                if key in whole
+            ]
+            limits += [f"`{whole['pattern']}`"] if "pattern" in whole else []
+            cell = ", ".join([*filter(None, [needed]), *limits]).replace("|", "\\|")
+            page.append(
+                f"| `{name}` | {whole.get('type', 'text')} | {cell} | {whole.get('description', '').replace('|', '\\|')} |"
+            )
+        page += ["", "A new file:", "", "```json", variants.defaults()[file].decode().rstrip(), "```", ""]
+    return "\n".join([*page, shipped()])
+
+
+def shipped() -> str:
+    told = ["## The templates that are shipped", ""]
+    for name, text in variants.TEMPLATES.items():
+        told += [f"### {name}", "", "```", text.rstrip(), "```", ""]
+    return "\n".join(told)
+
+
 def reliability() -> str:
     """The page of what was tried, from the runs that docs/tried.py kept."""
     held = tried.results()
@@ -188,6 +239,7 @@ def reliability() -> str:
 
 def main(argv: list[str]) -> int:
     pages = {FOLDER / "commands.md": commands(), FOLDER / "records.md": records(), FOLDER / "doctor.md": damages()}
+    pages[FOLDER / "variants.md"] = variants_page()
     pages[FOLDER.parent / "reliability.md"] = reliability()
     stale = [path for path, page in pages.items() if not path.exists() or path.read_text("utf-8") != page]
     for path in stale:

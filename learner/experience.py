@@ -1,8 +1,9 @@
 """What was tried here and what came of it: the join of runs, changes and decisions from which everything is learned.
 
 One `Tried` is one run: what it was asked, which model and prompt did it, with what propensity they were chosen, and the reward of the
-live changes that hold its lines (their mean). An attempt whose gates stopped it left no change; its reward is 0. A run whose change has no
-reward yet, or that nothing is known of, has none: it is missing, not 0. Records of forks and imports are left out.
+live changes that hold its lines (their mean). Without one, the reward that was given by hand counts (`result.reward` of its decision). An
+attempt whose gates stopped it left no change; its reward is 0. A run whose change has no reward yet, or that nothing is known of, has none:
+it is missing, not 0. Records of forks and imports are left out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from git_hone.learner.bandit import Arm
 from git_hone.learner.router.features import Task, task
 from git_hone.learner.store.columns import from_micros
 from git_hone.learner.store.query import micros_of
@@ -84,13 +86,60 @@ def tried(store: Store, models: Iterable[Model] = (), since: datetime | None = N
         return [_tried(dict(zip(names, row, strict=True)), prices) for row in engine.fetchall()]
 
 
+def counts(store: Store, models: Iterable[Model] = ()) -> tuple[dict[str, Arm], dict[str, Arm]]:
+    """(prompts, models): id -> how many of its tries have a reward, and the sum of these rewards. Every try counts alike, however long
+    ago: what fades is for the policy to say.
+
+    A model is counted under its id, whether a run named it by its id or by its name at the endpoint. Besides runs, a reward given by
+    hand for a choice counts for what was chosen, unless a run that came of the same choice has a reward.
+    """
+    known = list(models)
+    rows = tried(store, known)
+    ids = {name: one.id for one in known for name in (one.model, one.id)}
+    sums: tuple[dict[str, Arm], dict[str, Arm]] = ({}, {})
+
+    def count(which: int, name: str | None, reward: float) -> None:
+        if name is not None:
+            so_far = sums[which].get(name, Arm())
+            sums[which][name] = Arm(so_far.wins + reward, so_far.trials + 1)
+
+    for one in rows:
+        if one.reward is not None:
+            count(0, one.prompt, one.reward)
+            count(1, None if one.model is None else ids.get(one.model, one.model), one.reward)
+    done = {_choice(one.decision_id) for one in rows if one.decision_id and one.reward is not None}
+    with store.connect() as engine:
+        given = engine.execute(_GIVEN).fetchall()
+    for name, kind, chosen, reward in given:
+        if _choice(name) not in done:
+            count(0 if kind == "prompt" else 1, chosen, reward)
+    return sums
+
+
+_GIVEN: Final = """
+SELECT decision_id, kind, chosen, CAST(json_extract(result, '$.reward') AS DOUBLE) AS reward
+FROM decisions
+WHERE kind IN ('prompt', 'model') AND chosen IS NOT NULL AND json_extract(result, '$.reward') IS NOT NULL
+ORDER BY recorded_at, decision_id
+"""
+
+
+def _choice(decision_id: str) -> str:
+    """The choice that a part of it belongs to.
+
+    >>> _choice("d1.0"), _choice("d1.prompt"), _choice("d1")
+    ('d1', 'd1', 'd1')
+    """
+    return decision_id.rpartition(".")[0] or decision_id
+
+
 def _tried(row: Mapping[str, Any], prices: Mapping[str, Model]) -> Tried:
     files = _files(row["files"], row["edits"])
     result = _json(row["result"]) or {}
     ended = result.get("ended")
     reward = row["reward"]
-    if reward is None and ended in STOPPED:
-        reward = 0.0
+    if reward is None:
+        reward = result.get("reward", 0.0 if ended in STOPPED else None)
     tokens = None if row["tokens_in"] is None or row["tokens_out"] is None else (row["tokens_in"], row["tokens_out"])
     cost, model = row["cost_usd"], prices.get(row["model"] or "")
     if cost is None and tokens and model:

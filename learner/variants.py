@@ -177,16 +177,56 @@ def is_loopback(endpoint: str) -> bool:
 def save(folder: Path, variants: Sequence[Prompt] | Sequence[Model]) -> Path:
     """Write a whole list, in one step; returns the file. Keys stand in a fixed order and defaults are left out, so that a diff shows
     what changed. Raises ConfigError for a list that could not be read back."""
-    path = folder / (PROMPTS if all(isinstance(one, Prompt) for one in variants) else MODELS)
-    rows = [_row(one) for one in variants]
-    findings = _findings(path, rows, "prompt" if path.name == PROMPTS else "model")
+    return _write(
+        folder / (PROMPTS if all(isinstance(one, Prompt) for one in variants) else MODELS), [_row(one) for one in variants]
+    )
+
+
+def add(folder: Path, one: Prompt | Model) -> Path:
+    """Write one more entry behind those that stand in its file (or that are shipped, where there is none), which stay as they are.
+    Raises ConfigError for an id that is taken, and for an entry that breaks the schema."""
+    path = folder / (PROMPTS if isinstance(one, Prompt) else MODELS)
+    rows = _read(path, "prompt" if isinstance(one, Prompt) else "model")
+    if rows is None:
+        rows = [_row(shipped) for shipped in (default_prompts() if isinstance(one, Prompt) else default_models())]
+    new = {key: value for key, value in _row(one).items() if key not in ("wins", "trials")}
+    return _write(path, [*rows, new])
+
+
+def refresh(folder: Path, file: str, counts: Mapping[str, tuple[float, float]]) -> bool:
+    """Write each entry's (wins, trials) where they differ from what stands there; everything else in the file stays. Says whether it
+    wrote; without a file there is nothing to write. Raises ConfigError."""
+    path = folder / file
+    rows = _read(path, "prompt" if file == PROMPTS else "model")
+    if rows is None:
+        return False
+    new = [
+        row | dict(zip(("wins", "trials"), (round(n, 6) for n in counts.get(row["id"], (0.0, 0.0))), strict=True)) for row in rows
+    ]
+    if all(row.get(name, 0) == fresh[name] for row, fresh in zip(rows, new, strict=True) for name in ("wins", "trials")):
+        return False
+    _write(path, new)
+    return True
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    findings = _findings(path, list(rows), "prompt" if path.name == PROMPTS else "model")
     if findings:
         raise ConfigError("\n".join(findings), tip="nothing was written")
-    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".tmp-{path.name}")
-    part.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    part.write_bytes(_text(rows))
     part.replace(path)
     return path
+
+
+def defaults() -> dict[str, bytes]:
+    """What stands in a new `.agent` folder: file name -> bytes."""
+    return {PROMPTS: _text([_row(one) for one in default_prompts()]), MODELS: _text([_row(one) for one in default_models()])}
+
+
+def _text(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    return (json.dumps(rows, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
 
 
 def _row(one: Prompt | Model) -> dict[str, Any]:

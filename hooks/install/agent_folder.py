@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from git_hone.hooks.install.ledger import Ledger
 from git_hone.hooks.place import Place
-from git_hone.learner import config
+from git_hone.learner import config, variants
 from git_hone.learner.errors import ConfigError, UsageError
 
 IGNORED: Final = """\
@@ -28,6 +29,7 @@ IGNORED: Final = """\
 """
 LOCAL: Final = ("data", "quarantine", "sft", "lora", "reward.json")
 CONFIG: Final = "learning-config.json"
+OURS: Final = (".gitignore", CONFIG, variants.PROMPTS, variants.MODELS)
 
 
 def preflight(place: Place) -> None:
@@ -51,20 +53,32 @@ def install(place: Place, ledger: Ledger) -> list[str]:
         with ledger.watching(path):
             config.write_default(path)
         created.append(CONFIG)
+    for name, text in variants.defaults().items():
+        if not (place.agent / name).exists():
+            ledger.write(place.agent / name, text)
+            created.append(name)
     return created
 
 
 def missing(place: Place) -> list[str]:
-    """The files of ours that are not there."""
+    """The files of ours that are not there and should be; without variants' files the shipped variants stand in."""
     return [name for name in (".gitignore", CONFIG) if not (place.agent / name).exists()]
 
 
 def warnings(place: Place) -> list[str]:
-    """What the configuration's reader has to say: errors and warnings, one line each."""
-    try:
-        return list(config.load(place.agent / CONFIG).warnings)
-    except ConfigError as error:
-        return error.message.splitlines()
+    """What the readers of the configuration and of the variants have to say: errors and warnings, one line each."""
+    told: list[str] = []
+    readers: tuple[Callable[[], object], ...] = (
+        lambda: told.extend(config.load(place.agent / CONFIG).warnings),
+        lambda: variants.load_prompts(place.agent),
+        lambda: variants.load_models(place.agent),
+    )
+    for read in readers:
+        try:
+            read()
+        except ConfigError as error:
+            told += error.message.splitlines()
+    return told
 
 
 def uninstall(place: Place, ledger: Ledger, purge: bool) -> list[str]:
@@ -74,7 +88,7 @@ def uninstall(place: Place, ledger: Ledger, purge: bool) -> list[str]:
             _remove(place.agent / name)
     kept = [str(place.agent / name) for name in LOCAL if _has_files(place.agent / name)]
     told = [f"{path}: the records (`--purge` deletes them)" for path in kept]
-    for name in (CONFIG, ".gitignore"):
+    for name in reversed(OURS):
         path = place.agent / name
         if kept and name == ".gitignore":
             continue  # it keeps the records out of commits

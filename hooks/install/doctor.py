@@ -353,7 +353,7 @@ def _check_hooks(place: Place, repair: bool) -> Iterator[Finding]:
 
 def _check_config(place: Place) -> Iterator[Finding]:
     for words in agent_folder.warnings(place):
-        yield problem("config-wrong", words, f"edit {place.agent / agent_folder.CONFIG}")
+        yield problem("config-wrong", words, f"edit the file that is named, in {place.agent}")
 
 
 def _check_state(place: Place, repair: bool) -> Iterator[Finding]:

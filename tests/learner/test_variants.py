@@ -116,3 +116,47 @@ def test_our_own_reading_of_the_schema_is_that_of_jsonschema(row: dict[str, Any]
         whole = variants.schema() | {"$ref": f"#/$defs/{kind}"}
         fits = jsonschema.Draft202012Validator(whole).is_valid(row)
         assert fits == (not variants._findings(Path("f"), [row], kind))
+
+
+def test_adding_leaves_what_stands_as_it_is(tmp_path: Path) -> None:
+    rows = [{"id": "small", "cost_per_1k": 0.15, "wins": 3, "trials": 4}]
+    write(tmp_path, variants.MODELS, rows)
+    variants.add(tmp_path, Model("large", "anthropic", "https://h.example", "large", input_per_1m_usd=3.0))
+    found = json.loads((tmp_path / variants.MODELS).read_text())
+    assert found[0] == rows[0] and found[1]["id"] == "large" and "wins" not in found[1]
+    with pytest.raises(ConfigError, match="already that of entry 1"):
+        variants.add(tmp_path, Model("small", "ollama", "http://localhost:1", "small"))
+    with pytest.raises(ConfigError, match="input_per_1m_usd"):
+        variants.add(tmp_path, Model("bad", "ollama", "http://localhost:1", "bad", input_per_1m_usd=-1))
+    assert json.loads((tmp_path / variants.MODELS).read_text()) == found
+
+
+def test_adding_to_no_file_keeps_what_is_shipped(tmp_path: Path) -> None:
+    variants.add(tmp_path, Prompt("mine", "Please: {task}"))
+    assert [one.id for one in variants.load_prompts(tmp_path)] == ["default", "detailed", "concise", "mine"]
+
+
+def test_refreshing_changes_the_counts_only_and_only_when_they_differ(tmp_path: Path) -> None:
+    assert variants.refresh(tmp_path, variants.MODELS, {"small": (1.0, 2)}) is False
+    assert list(tmp_path.iterdir()) == []
+    write(tmp_path, variants.MODELS, [{"id": "small", "cost_per_1k": 0.15}, {"id": "other", "wins": 9, "trials": 9}])
+    assert variants.refresh(tmp_path, variants.MODELS, {"small": (1.5, 2)}) is True
+    assert json.loads((tmp_path / variants.MODELS).read_text()) == [
+        {"id": "small", "cost_per_1k": 0.15, "wins": 1.5, "trials": 2},
+        {"id": "other", "wins": 0.0, "trials": 0.0},
+    ]
+    stamp = (tmp_path / variants.MODELS).stat().st_mtime_ns
+    assert variants.refresh(tmp_path, variants.MODELS, {"small": (1.5, 2)}) is False
+    assert (tmp_path / variants.MODELS).stat().st_mtime_ns == stamp
+
+
+def test_a_new_folder_gets_what_would_be_read_without_it(tmp_path: Path) -> None:
+    before = variants.load_prompts(tmp_path), variants.load_models(tmp_path)
+    for name, text in variants.defaults().items():
+        (tmp_path / name).write_bytes(text)
+    assert (variants.load_prompts(tmp_path), variants.load_models(tmp_path)) == before
+    assert [row["template"] for row in json.loads((tmp_path / variants.PROMPTS).read_text())] == [
+        "default",
+        "detailed",
+        "concise",
+    ]
