@@ -205,10 +205,13 @@ def variants_page() -> str:
                 if key in whole
             ]
             limits += [f"`{whole['pattern']}`"] if "pattern" in whole else []
-            cell = ", ".join([*filter(None, [needed]), *limits]).replace("|", "\\|")
-            page.append(
-                f"| `{name}` | {whole.get('type', 'text')} | {cell} | {whole.get('description', '').replace('|', '\\|')} |"
+            cells = (
+                f"`{name}`",
+                whole.get("type", "text"),
+                ", ".join([*filter(None, [needed]), *limits]),
+                whole.get("description", ""),
             )
+            page.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         page += ["", "A new file:", "", "```json", variants.defaults()[file].decode().rstrip(), "```", ""]
     return "\n".join([*page, shipped()])
 
