@@ -173,7 +173,7 @@ DECISIONS: Final = Table(
         "budget_usd": "float",  # null without one
         "plan": "json",  # [{"model", "gates": [...]}]: attempts in order; null for a single choice
         "step": "int",  # which attempt of the plan this is, from 0; null for a whole plan
-        "context": "json",  # context items and whether each was included: [{"id", "included", "propensity"}]
+        "context": "json",  # [{"id", "included", "propensity" of including it}]
         "reasons": "json",  # [str], for people
         "result": "json",  # of an attempt: {"ended": passed|stopped|failed|timeout|unreachable, "gates": {kind: passed}}; null until then
     },

@@ -306,7 +306,7 @@ def _findings(path: Path, rows: Any, kind: str) -> list[str]:
             if rule is None:
                 near = get_close_matches(name, allowed["properties"], 1)
                 found.append(f"{where}: unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-            elif says := _breaks(value, rule):
+            elif says := breaks(value, rule):
                 found.append(f"{where}: {name}: {says}, not {json.dumps(value)[:80]}")
         if isinstance(row.get("id"), str) and row["id"] in seen:
             found.append(f"{where}: the id is already that of entry {seen[row['id']] + 1}")
@@ -319,7 +319,7 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 }  # fmt: skip
 
 
-def _breaks(value: Any, rule: Mapping[str, Any]) -> str | None:
+def breaks(value: Any, rule: Mapping[str, Any]) -> str | None:
     """What the rule wants, when `value` is not that."""
     if "$ref" in rule:
         rule = schema()["$defs"][rule["$ref"].rsplit("/", 1)[1]] | {key: rule[key] for key in rule if key != "$ref"}

@@ -16,6 +16,7 @@ from git_hone.cli.fresh import fresh_place
 from git_hone.hooks.place import Place
 from git_hone.learner import config as configuration
 from git_hone.learner import experience, variants
+from git_hone.learner.context import Lift
 from git_hone.learner.errors import UsageError
 from git_hone.learner.offpolicy import WEIGHT_CAP
 from git_hone.learner.router import exported, promotion
@@ -257,6 +258,47 @@ def adopt(force: bool, reason: str | None, as_json: bool) -> int:
         said = f"adopted: .agent/{ROUTER} is now {told['candidate']}" if adopted else "not adopted: the router in use stays"
         click.echo(f"{_judged(told).partition(chr(10) + '  next:')[0]}\n{said}")
     return 0 if adopted else 1
+
+
+@command.command("context", short_help="Which context helps: lifts on the reward.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Only choices from this day on (UTC).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def context(since: datetime | None, as_json: bool) -> None:
+    """Print what each bundle of `.agent/context.json`, and each item of it, does for the reward of the tasks it was offered for.
+
+    \b
+    Example:
+      git hone router context
+    """
+    from git_hone.learner import context as shaping
+
+    place = fresh_place()
+    bundles = shaping.load(place.agent)
+    names = [name for one in bundles for name in (one.id, *(f"{one.id}/{item.id}" for item in one.items if len(one.items) > 1))]
+    found = shaping.lifts(shaping.shown(Store(place.data), since and since.replace(tzinfo=timezone.utc)))
+    rows = [found.get(name, shaping.Lift(name, 0, 0)) for name in [*names, *(name for name in found if name not in names)]]
+    if as_json:
+        told = [one._asdict() | {"with": one.with_, "offered_now": one.id in names} for one in rows]
+        click.echo(json.dumps({"version": 1, "context": [{key: v for key, v in one.items() if key != "with_"} for one in told]}))
+    elif not rows:
+        click.echo("no context bundles, and none on record\n  next: docs/how-to/context.md shows a .agent/context.json")
+    else:
+        head = ("context", "with", "without", "reward with", "without it", "lift", "95 %")
+        click.echo(table.render(head, [_lift(one) for one in rows], right=head[1:], width=table.line_width()))
+        click.echo("lift: weighted by inverse propensity; too few: fewer than five effective choices with it, or without")
+
+
+def _lift(one: Lift) -> tuple[str, ...]:
+    counts = (one.id, f"{one.n_with:,}", f"{one.n_without:,}")
+    if one.value is None:
+        return (*counts, "", "", "too few", "")
+    return (
+        *counts,
+        table.number(one.with_),
+        table.number(one.without),
+        f"{one.value:+.3f}",
+        f"{one.low:+.3f} to {one.high:+.3f}",
+    )
 
 
 @command.command("show", short_help="What the router holds.")

@@ -220,3 +220,23 @@ def test_a_router_edited_by_hand_or_of_another_version_is_refused_by_name(hone: 
     candidate.unlink()
     code, _, errors = hone("evaluate")
     assert code == 2 and "there is no router" in errors and "git hone router train" in errors
+
+
+def test_context_shows_lifts_and_what_was_never_offered(hone: Hone) -> None:
+    assert "no context bundles" in hone("context")[1]
+    fill(200)
+    item = {"id": "one", "kind": "text", "value": "Be brief."}
+    Path(".agent/context.json").write_text(json.dumps([{"id": "style", "items": [item]}, {"id": "new", "items": [item]}]))
+    Store(Path(".agent/data")).append("decisions", [
+        {"record_id": f"x{i}", "recorded_at": AT, "decision_id": f"D{i}.context", "kind": "context",
+         "context": [{"id": "style", "included": i % 2 == 0, "propensity": 0.5}]}
+        for i in range(200)
+    ])  # fmt: skip
+    code, said, _ = hone("context")
+    assert code == 0 and "style" in said and "too few" in said
+    style, new = json.loads(hone("context", "--json")[1])["context"]
+    assert (style["id"], style["n_with"], style["n_without"]) == ("style", 100, 100)
+    assert style["low"] < 0 < style["high"] and style["with"] == pytest.approx(0.72, abs=0.1)
+    assert (new["id"], new["n_with"], new["value"]) == ("new", 0, None)
+    Path(".agent/context.json").write_text("[{}]")
+    assert "id is missing" in hone("context")[2]
