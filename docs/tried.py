@@ -49,6 +49,9 @@ ROWS = [
         f"HONE_VARIANT=worktree {H}/test_scenarios.py"),
     Row("Attribution", "fuzz", "random histories, each line judged against a model that never reads our data; tried counts lines",
         f"HONE_FUZZ=20 HONE_FUZZ_FIRST=9000 HONE_FUZZ_STEPS=22 {H}/test_fuzz.py"),
+    Row("Hook and commit", "twin",
+        "git commands in a repository with git-hone, whole or broken, and in a twin without it; tried counts commands, wrong is any "
+        "difference in output, exit code or what is left", f"{H}/test_twin.py"),
     Row("Hook and commit", "disk-full", "no byte, or no file, can be written in `.git/hone` or under the records",
         f"{H}/test_disk.py -k full_disk"),
     Row("Hook and commit", "inbox-blocked", "a file, a link that leads nowhere, or a device without room in place of the inbox",
