@@ -42,10 +42,8 @@ def diff_pairs(common: Path, pairs: Iterable[Pair]) -> dict[Pair, list[Hunk] | N
 
 
 def _diff(common: Path, pairs: list[Pair]) -> dict[Pair, list[Hunk] | None] | None:
-    trees = []
-    for side in (0, 1):
-        rows = b"".join(b"100644 blob %s\t%08d\0" % (pair[side].encode(), k) for k, pair in enumerate(pairs) if pair[side])
-        trees.append(git.text(git.run(["mktree", "-z", "--missing"], common, stdin=rows)).strip())
+    rows = ["".join(f"100644 blob {pair[side]}\t{k:08d}\n" for k, pair in enumerate(pairs) if pair[side]) for side in (0, 1)]
+    trees = git.text(git.run(["mktree", "--batch", "--missing"], common, stdin="\n".join([*rows, ""]).encode())).split()
     out = git.attempt([*QUIET, "diff-tree", "-r", "-p", *FLAGS, *trees], common)
     if out is None:
         return None

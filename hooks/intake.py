@@ -336,7 +336,7 @@ def _apply(
         difference = look(was, target)
         if known is not None and was and difference is not None:
             source = carry(known, difference, HUMAN)
-            doubt(state, source, difference)
+            doubt(state, source, difference, step.at)
         elif known and was and target:  # what stood there last cannot be read any more
             source = [UNKNOWN] * (sizes.of(target) or 0)
         elif target:
@@ -385,11 +385,12 @@ def _unreadable(place: Place, state: State, step: Transition, size: int | None) 
     _saw(state, step)
 
 
-def doubt(state: State, origins: list[int], hunks: Iterable[Hunk]) -> None:
+def doubt(state: State, origins: list[int], hunks: Iterable[Hunk], at: float) -> None:
     """Lines that came between two looks are a person's, unless they read as what an agent wrote: git may have brought those
-    back (a stash, another branch, a rebase)."""
+    back (a stash, another branch, a rebase). After an agent's text was lost each of them may be that text."""
     new = {hunk.new_at + k: line for hunk in hunks for k, line in enumerate(hunk.new)}
-    for k in agents_words(state, {k: line for k, line in new.items() if k < len(origins) and origins[k] == HUMAN}):
+    persons = {k: line for k, line in new.items() if k < len(origins) and origins[k] == HUMAN}
+    for k in persons if lost(state, at) else agents_words(state, persons):
         origins[k] = UNKNOWN
 
 
@@ -412,7 +413,7 @@ def _moved(place: Place, state: State, step: Transition, target: str, sizes: Siz
         steps = [] if blob == target else diff_pairs(place.common, [(blob, target)])[blob, target]
         if steps is not None:
             source = carry(unpack(packed), steps, HUMAN)
-            doubt(state, source, steps)
+            doubt(state, source, steps, step.at)
     return source
 
 

@@ -653,6 +653,21 @@ def test_text_that_was_gone_before_it_was_read_is_unknown_under_any_name(p: Play
     assert p.show()["lines"]["human"] == 0
 
 
+def test_text_that_was_gone_before_it_was_read_is_unknown_where_the_next_tool_call_finds_it(p: Play) -> None:
+    p.quiet()
+    p.turn("src/base.py", "known", 2)
+    p.commit("known")
+    p.show()
+    p.turn("src/new.py", "a")
+    p.git("gc", "-q", "--prune=now")
+    p.show()
+    p.human("src/base.py", p.read("src/base.py") + p.read("src/new.py"))
+    p.write("src/base.py", "import os\n" + p.read("src/base.py"))
+    p.commit("c")
+    seen = p.show()
+    assert (seen["lines"]["human"], seen["lines"]["ai"]) == (0, 1)
+
+
 def test_moved_and_formatted_by_a_person(p: Play) -> None:
     p.turn("src/new.py", "a", 3)
     (p.repo / "src/new.py").unlink()
