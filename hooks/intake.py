@@ -361,6 +361,8 @@ def _apply(
             new = [line for hunk in difference for k, line in enumerate(hunk.new) if edit_of(source[hunk.new_at + k]) == number]
             state.put_wrote(step.path, [words for line in new if (words := said(line)) is not None])
     if step.after:
+        if (seen := _map(state, step.path, step.after)) is not None:  # the same file again: what was known of it still is
+            source = [seen[k] if o == UNKNOWN and seen[k : k + 1] not in ([], [BASE]) else o for k, o in enumerate(source)]
         interesting = any(origin != BASE for origin in source) or step.edit is not None
         if interesting or state.node(step.path, step.after) is None:
             state.put_node(step.path, step.after, step.at, pack(source), written=step.edit is not None)

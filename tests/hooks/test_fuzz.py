@@ -725,11 +725,14 @@ def test_a_seed_plays_the_same_every_time(ground: Ground) -> None:
 def test_random_histories_are_never_wrong(ground: Ground, record_property: Callable[[str, object], None]) -> None:
     total: dict[str, Counter[str]] = {}
     failed = []
+    by_seed: dict[int, int] = {}
     for seed in range(FIRST, FIRST + SEEDS):
         fuzz = play(*ground.again(), seed)
         if wrong := fuzz.judge():
             failed.append(f"seed {seed}: {' '.join(fuzz.log)} ## {wrong[:4]!r}")
             print(failed[-1], flush=True)
+        if lines := [line for line in fuzz.unknown if line[4] != "either"]:
+            by_seed[seed] = len(lines)
         if SEEDS == 1:
             print(fuzz.main, " ".join(fuzz.log), *wrong, *fuzz.unknown, sep="\n")
         assert not fuzz.p.failed, (seed, fuzz.p.failed)
@@ -738,7 +741,7 @@ def test_random_histories_are_never_wrong(ground: Ground, record_property: Calla
     everything = sum(total.values(), Counter())
     unknown = {name: n for name, n in everything.items() if name.startswith("unknown")}
     told = {"histories": SEEDS, "first": FIRST, "steps": STEPS, "judged": everything["judged"], "unknown": unknown, "wrong": failed,
-            "by operation": {name: dict(count) for name, count in sorted(total.items())}}  # fmt: skip
+            "unknown by seed": by_seed, "by operation": {name: dict(count) for name, count in sorted(total.items())}}  # fmt: skip
     for name, number in (("tried", everything["judged"]), ("wrong", len(failed)), ("unknown", sum(unknown.values()))):
         record_property(name, number)
     if REPORT:

@@ -668,6 +668,14 @@ def test_text_that_was_gone_before_it_was_read_is_unknown_where_the_next_tool_ca
     assert (seen["lines"]["human"], seen["lines"]["ai"]) == (0, 1)
 
 
+def test_a_file_that_the_agents_shell_brings_back_as_it_was_keeps_its_authors(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    p.commit("c")
+    p.git("revert", "--no-edit", "HEAD")
+    p.use("Bash", {"command": "git cherry-pick HEAD~1"}, lambda: p.git("cherry-pick", "HEAD~1"))
+    assert (p.ai(), p.ai("HEAD~2")) == (10, 10)
+
+
 def test_moved_and_formatted_by_a_person(p: Play) -> None:
     p.turn("src/new.py", "a", 3)
     (p.repo / "src/new.py").unlink()
