@@ -220,14 +220,17 @@ def prompt_arms(prompts: Sequence[Prompt], past: Sequence[Past], gamma: float = 
 def nearest(task: Task, past: Sequence[Past], k: int = 3) -> tuple[tuple[float, Past], ...]:
     """(similarity in 0..1, run) of the k past runs most like this task: half for the words in common (cosine), half for the path."""
     bag = words(task.text)
-    scored = []
-    for one in past:
-        common = math.fsum(weight * one.bag[bucket] for bucket, weight in bag.items() if bucket in one.bag)
-        known = [mine == theirs for mine, theirs in zip(task.path, one.path, strict=False) if mine != UNKNOWN]
-        score = (common + (sum(known) / len(known) if known else 0.0)) / 2
-        scored.append((round(score, 4), one))
+    scored = [(round(similarity(task.path, bag, one.path, one.bag), 4), one) for one in past]
     scored.sort(key=lambda pair: (-pair[0], -pair[1].at))
     return tuple(pair for pair in scored[:k] if pair[0] > 0.1)
+
+
+def similarity(path: Sequence[str], bag: Mapping[int, float], other: Sequence[str], other_bag: Mapping[int, float]) -> float:
+    """How alike two tasks are, 0..1: half for the words in common (cosine of `features.words`), half for the share of what is known
+    of the first one's path that the second one shares."""
+    common = math.fsum(weight * other_bag[bucket] for bucket, weight in bag.items() if bucket in other_bag)
+    known = [mine == theirs for mine, theirs in zip(path, other, strict=False) if mine != UNKNOWN]
+    return (common + (sum(known) / len(known) if known else 0.0)) / 2
 
 
 def _reasons(
