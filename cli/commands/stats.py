@@ -29,8 +29,11 @@ RIGHT = ("changes", "reward", "95 %", "kept", "runs/change", "reverted")
 @click.option(
     "--fit", is_flag=True, help="With --calibration: write the verdict to .agent/reward.json, which decides from now on."
 )
+@click.option("--decisions", is_flag=True, help="Which decisions work instead: weight, confidence and trend of each type.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(by: stats.By, n: int, since: datetime | None, survival: bool, calibration: bool, fit: bool, as_json: bool) -> None:
+def command(
+    by: stats.By, n: int, since: datetime | None, survival: bool, calibration: bool, fit: bool, decisions: bool, as_json: bool
+) -> None:
     """What worked here: means over the last runs, and one line for each agent (or model, ...).
 
     Rewards lie in 0..1; a mean of fewer than five known ones is not shown. kept: lines still the agent's of the lines its
@@ -41,14 +44,17 @@ def command(by: stats.By, n: int, since: datetime | None, survival: bool, calibr
 
     --calibration: the reward as a forecast that a change is kept for 14 days, judged on the newer part of the record.
 
+    --decisions: models by kind of task, prompts, context, gates and escalations that git-hone chose, by what came of them.
+
     \b
     Examples:
       git hone stats --by model
       git hone stats --survival
+      git hone stats --decisions
       git hone stats --calibration
     """
-    if survival + (calibration or fit) > 1:
-        raise UsageError("--survival and --calibration answer two questions", tip="ask one at a time")
+    if survival + decisions + (calibration or fit) > 1:
+        raise UsageError("--survival, --calibration and --decisions answer different questions", tip="ask one at a time")
     start = since and since.replace(tzinfo=timezone.utc)
     place = fresh_place(aged=True)
     store = Store(place.data)
@@ -56,12 +62,47 @@ def command(by: stats.By, n: int, since: datetime | None, survival: bool, calibr
         from git_hone.cli.calibration import tell
 
         tell(place, store, fit=fit, as_json=as_json)
+    elif decisions:
+        _decisions(store, start, as_json)
     elif survival:
         _survival(by, histories.survival(store, by, start), as_json)
     else:
         _means(by, *stats.both(store, by, n, start), as_json)
     for damage in store.damaged:
         click.echo(f"git-hone: {damage.path}: {damage.reason} ({damage.action})", err=True)
+
+
+def _decisions(store: Store, since: datetime | None, as_json: bool) -> None:
+    from git_hone.learner import improver
+
+    known = improver.improve(improver.outcomes(store, since))
+    right = improver.accuracy(known.values())
+    if as_json:
+        rows = [
+            {"decision": name, "weight": round(one.weight, 6), "confidence": round(one.confidence, 6), "n": one.n,
+             "reward": round(one.total / one.n, 6), "trend": None if one.trend is None else round(one.trend, 6),
+             "accuracy": round(one.n_right / one.n, 6), "deprecated": one.deprecated}
+            for name, one in sorted(known.items())
+        ]  # fmt: skip
+        told = dict(zip(("n", "value", "low", "high"), right, strict=True)) if right else None
+        click.echo(json.dumps({"version": 1, "accuracy": told, "decisions": rows}))
+        return
+    if right is None:
+        click.echo("no decision has an outcome yet\n  next: let `git hone route` choose, commit, and look again")
+        return
+    ranked = sorted(known.items(), key=lambda item: (item[1].deprecated, -item[1].weight * item[1].confidence, item[0]))
+    head = ("decision", "weight", "confidence", "outcomes", "reward", "trend", "accuracy")
+    cells = [
+        (name, table.number(one.weight), table.number(one.confidence), f"{one.n:,}", table.number(one.total / one.n),
+         "too few" if one.trend is None else f"{one.trend:+.2f}", table.percent(one.n_right / one.n), "deprecated" if one.deprecated else "")
+        for name, one in ranked
+    ]  # fmt: skip
+    click.echo(table.render([*head, ""], cells, right=head[1:], width=table.line_width()))
+    n, share, low, high = right
+    click.echo(
+        f"accuracy: of {n:,} outcomes {100 * share:.0f} % [{100 * low:.0f} to {100 * high:.0f}] came as the weight before said\n"
+        f"trend: the newest {improver.RECENT} outcomes less those before; deprecated: weight below {improver.DEPRECATED}"
+    )
 
 
 def _means(by: str, recent: stats.Recent, groups: list[stats.Group], as_json: bool) -> None:
