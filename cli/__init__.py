@@ -16,7 +16,8 @@ import click
 from git_hone.learner.errors import HoneError
 
 COMMANDS: Final = ("init", "uninstall", "doctor", "status", "capture", "drain", "check", "signal", "show", "log", "stats", "router",
-                   "feedback", "variants", "route", "run", "sync", "reconcile", "export", "forget", "watch", "demo", "completion")  # fmt: skip
+                   "feedback", "variants", "route", "run", "simulate", "sync", "reconcile", "export", "forget", "watch", "demo",
+                   "completion")  # fmt: skip
 """In the order of a user's first day; `git_hone.cli.commands.NAME` holds each as `command`."""
 HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
