@@ -60,10 +60,10 @@ def text(lines: Lines, *, width: int = 72, height: int = 14) -> str:
     """The same with characters, and a line for each mark's name. Where lines meet, the later one is seen.
 
     >>> print(text({"up": [(0, 0), (1, 1)]}, width=10, height=3))
-    1 |         *
-      |     ****
-    0 |*****
-       0        1
+    1 |       ***
+      |   ****
+    0 |***
+       0       1
     * up
     """
     (low_x, high_x), (low_y, high_y) = _ranges(lines)
@@ -93,7 +93,7 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     unit = 10 ** math.floor(math.log10(raw))
     step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= raw)
     first = math.ceil(low / step - 1e-9)
-    return [round((first + k) * step, 12) for k in range(int(high / step + 1e-9) - first + 1)]
+    return [float(round((first + k) * step, 12)) for k in range(int(high / step + 1e-9) - first + 1)]
 
 
 def _ranges(lines: Lines) -> tuple[tuple[float, float], tuple[float, float]]:
