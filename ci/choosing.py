@@ -57,7 +57,7 @@ def choose(
 
     Raises UsageError when no model may be asked or none fits the budget, ConfigError for variants that cannot be read.
     """
-    config, notes = _config(agent)
+    config, notes = _config(agent, place)
     router, said = _router(agent)
     models, prompts = variants.load_models(agent), variants.load_prompts(agent)
     if only_model:
@@ -135,20 +135,14 @@ def _log(place: Place, rows: Iterable[Mapping[str, Any]]) -> bool:
     return True
 
 
-def _config(agent: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The configuration without the schema's library: what this module reads is checked where it is read."""
+def _config(agent: Path, place: Place | None) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The configuration; an unchanged file is not checked again (that takes a library), its verdict is kept beside the state."""
     from git_hone.learner import config
 
     try:
-        return config.load(agent / "learning-config.json", _verdict(agent)).values, ()
+        return config.load(agent / "learning-config.json", place.hone / "config-verdict.json" if place else None).values, ()
     except ConfigError as error:
         return config.DEFAULTS, (f"{error.message.splitlines()[0]}; the defaults stand in",)
-
-
-def _verdict(agent: Path) -> Path | None:
-    """Where the drain keeps its verdict on an unchanged configuration."""
-    cached = agent.parent / ".git" / "hone" / "config-verdict.json"
-    return cached if cached.exists() else None
 
 
 def _router(agent: Path) -> tuple[exported.Router | None, tuple[str, ...]]:

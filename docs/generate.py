@@ -17,7 +17,8 @@ from typing import Any
 import click
 import tried
 
-from git_hone.cli import COMMANDS, main_group
+from git_hone.cli import COMMANDS
+from git_hone.cli.app import main_group
 from git_hone.hooks.install import doctor
 from git_hone.learner import tables, variants
 

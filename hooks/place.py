@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from git_hone.hooks import git
 from git_hone.learner.errors import GitError, UsageError
 
 
@@ -41,9 +41,26 @@ class Place:
         return self.top or self.git_dir
 
 
+def plain(cwd: Path) -> Place | None:
+    """The place of a plain repository with git-hone, found without starting git; None where git itself should be asked: a linked work
+    tree, a submodule, a bare repository, an environment that names another."""
+    if any(name in os.environ for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")):
+        return None
+    for top in (cwd, *cwd.parents):
+        own = top / ".git"
+        if own.is_dir():
+            fits = (own / "HEAD").is_file() and (own / "hone" / "inbox").is_dir() and not (own / "commondir").exists()
+            return Place(own, own, top, top / ".agent") if fits else None
+        if own.exists():
+            return None
+    return None
+
+
 def find(cwd: Path) -> Place:
     """The place that `cwd` lies in. Raises UsageError outside a repository, and passes git's refusal on
     (a repository owned by somebody else) with its remedy."""
+    from git_hone.hooks import git
+
     out = git.attempt(
         [
             "rev-parse",
@@ -74,6 +91,8 @@ def find(cwd: Path) -> Place:
 
 
 def _agent(common: Path, cwd: Path) -> Path:
+    from git_hone.hooks import git
+
     first = git.attempt(["worktree", "list", "--porcelain"], cwd)
     block = git.text(first or b"").split("\n\n", 1)[0].splitlines()
     if "bare" in block or not block:

@@ -11,15 +11,16 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from git_hone.hooks.batch import Batch
 from git_hone.hooks.place import Place
-from git_hone.hooks.state import State, dumps
-from git_hone.learner.experience import STOPPED
-from git_hone.learner.plans import Gate, measured
+from git_hone.learner.plans import STOPPED, Gate, measured
 from git_hone.learner.router.features import Task, task, words
 from git_hone.learner.routing import Past
+
+if TYPE_CHECKING:
+    from git_hone.hooks.batch import Batch
+    from git_hone.hooks.state import State
 
 TITLE: Final = 72
 MOST_WORDS: Final = 60
@@ -45,7 +46,7 @@ def remember(batch: Batch) -> None:
     for decided in batch.rows.decisions:
         result = decided["result"] or {}
         if result.get("gates"):
-            state.db.execute("insert or replace into gates values (?, ?)", (decided["decision_id"], dumps(result["gates"])))
+            state.db.execute("insert or replace into gates values (?, ?)", (decided["decision_id"], _dumps(result["gates"])))
         if result.get("ended") in STOPPED:
             _put_attempt(state, decided, decided["recorded_at"].timestamp())
 
@@ -58,7 +59,7 @@ def _put(state: State, run: Mapping[str, Any], files: Iterable[str], change: str
         "tokens": [run.get("tokens_in"), run.get("tokens_out")], "title": _title(text), "bag": _bag(kind),
     }  # fmt: skip
     state.db.execute("insert or replace into tried values (?, ?, ?, ?, ?, ?)",
-                     (run["run_id"], change, run["started_at"], reward, run.get("decision_id"), dumps(value)))  # fmt: skip
+                     (run["run_id"], change, run["started_at"], reward, run.get("decision_id"), _dumps(value)))  # fmt: skip
 
 
 def _put_attempt(state: State, decided: Mapping[str, Any], at: float) -> None:
@@ -66,7 +67,11 @@ def _put_attempt(state: State, decided: Mapping[str, Any], at: float) -> None:
     value = {"model": decided["chosen"], "prompt": (decided.get("plan") or {}).get("prompt"), "path": kind.path, "cost": None, "tokens": [None, None],
              "title": _title(decided.get("task") or ""), "bag": _bag(kind)}  # fmt: skip
     name = decided["decision_id"]
-    state.db.execute("insert or replace into tried values (?, ?, ?, ?, ?, ?)", (name, "", at, 0.0, name, dumps(value)))
+    state.db.execute("insert or replace into tried values (?, ?, ?, ?, ?, ?)", (name, "", at, 0.0, name, _dumps(value)))
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _title(text: str) -> str:

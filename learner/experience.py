@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from git_hone.learner.bandit import Arm
+from git_hone.learner.plans import STOPPED
 from git_hone.learner.router.features import Task, task
 from git_hone.learner.store.columns import from_micros
 from git_hone.learner.store.query import micros_of
@@ -24,8 +25,6 @@ from git_hone.learner.variants import Model
 if TYPE_CHECKING:
     from git_hone.learner.store import Store
 
-STOPPED: Final = ("stopped", "failed")
-"""Ends of an attempt that are the model's own fault. A time-out or an endpoint that cannot be reached is nobody's bad code."""
 
 _SQL: Final = """
 WITH rewards AS (

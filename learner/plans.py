@@ -22,6 +22,8 @@ LONGEST: Final = 3
 GATES: Final = ("compile", "lint", "type", "test")
 """In the order in which they run: the cheapest first."""
 PRIOR_ROWS: Final = 10.0
+STOPPED: Final = ("stopped", "failed")
+"""Ends of an attempt that are the model's own fault. A time-out or an endpoint that cannot be reached is nobody's bad code."""
 
 
 class Gate(NamedTuple):

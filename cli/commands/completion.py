@@ -46,7 +46,7 @@ def command(shell: str) -> int:
       eval "$(git hone completion bash)"      in ~/.bashrc
       git hone completion fish > ~/.config/fish/completions/git-hone.fish
     """
-    from git_hone.cli import main_group
+    from git_hone.cli.app import main_group
 
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - click knows the three

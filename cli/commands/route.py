@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from git_hone.ci import choosing
+from git_hone.cli.answer import words
 from git_hone.hooks.place import find
 from git_hone.learner.errors import UsageError
 
@@ -68,32 +68,3 @@ def read_task(text: str) -> str:
     if not text.strip():
         raise UsageError("--task: empty", tip='say what is to be done, as in --task "fix the parser"')
     return text
-
-
-def words(decided: choosing.Decided) -> str:
-    """The answer for people."""
-    choice, plan = decided.choice, decided.choice.plan
-    said = [f"decision  {decided.id}  (probability {choice.propensity:.2f})"]
-    said.append("plan      " + f"  -> {'+'.join(plan.gates)} ->  ".join(plan.models))
-    said.append(f"prompt    {choice.prompt.id}")
-    said.append(f"expected  reward {plan.reward:.2f} ({plan.low:.2f} to {plan.high:.2f}), cost {money(plan.cost_usd)}"
-                f" (at most {money(plan.most_usd)})")  # fmt: skip
-    said.append("why")
-    said += [f"  - {reason}" for reason in choice.reasons]
-    if choice.nearest:
-        said.append("most like it")
-        said += [f"  {like(pair)}" for pair in choice.nearest]
-    return "\n".join(said)
-
-
-def like(pair: tuple[float, Any]) -> str:
-    score, past = pair
-    return f"{score:.2f}  {past.model}  reward {past.reward:.2f}  {past.title or '(no task text)'}"
-
-
-def money(usd: float) -> str:
-    """
-    >>> money(0.0), money(0.0123), money(1.5)
-    ('$0', '$0.0123', '$1.50')
-    """
-    return "$0" if usd == 0 else f"${usd:.2f}" if usd >= 1 else f"${usd:.4f}"

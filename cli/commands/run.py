@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from git_hone.ci import attempts, choosing
-from git_hone.cli.commands.route import read_task, words
+from git_hone.cli.answer import words
+from git_hone.cli.commands.route import read_task
 from git_hone.hooks.place import find
 from git_hone.learner import config
 from git_hone.learner.errors import UsageError
