@@ -11,8 +11,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from random import Random, SystemRandom
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_hone.hooks import inbox
 from git_hone.hooks.place import Place
@@ -21,6 +20,9 @@ from git_hone.learner import bandit, plans, routing, variants
 from git_hone.learner.errors import ConfigError
 from git_hone.learner.router import exported
 from git_hone.learner.router.features import task
+
+if TYPE_CHECKING:
+    from random import Random
 
 ROUTER: Final = "router.json"
 DIFFICULTIES: Final = ("easy", "medium", "hard")
@@ -75,7 +77,7 @@ def choose(
         local_only=bool(config["privacy"]["local_only"]),
     )
     choice = routing.decide(
-        task(text, kind=kind, difficulty=difficulty, files=named), models, prompts, random=random or SystemRandom(), router=router,
+        task(text, kind=kind, difficulty=difficulty, files=named), models, prompts, random=random or _system_random(), router=router,
         past=past, gates=gates(place, kinds) if place else [plans.measured(one, ()) for one in kinds],
         policy=_policy(config), settings=limits, budget_usd=budget_usd,
     )  # fmt: skip
@@ -133,6 +135,12 @@ def _log(place: Place, rows: Iterable[Mapping[str, Any]]) -> bool:
     except OSError:
         return False
     return True
+
+
+def _system_random() -> Random:
+    from random import SystemRandom
+
+    return SystemRandom()
 
 
 def _config(agent: Path, place: Place | None) -> tuple[Mapping[str, Any], tuple[str, ...]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from git_hone.learner.errors import GitError, UsageError
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """One working tree (or bare repository).
 
     common: the common git dir, shared by linked worktrees. git_dir: this worktree's own. top: the working tree, None when

@@ -128,4 +128,5 @@ def gates(place: Place, kinds: Iterable[str]) -> list[Gate]:
 
 
 def _open(place: Place) -> sqlite3.Connection:
-    return sqlite3.connect(f"{(place.hone / 'state.db').as_uri()}?mode=ro", uri=True, timeout=0.2)
+    name = str(place.hone / "state.db").replace("%", "%25").replace("?", "%3f").replace("#", "%23")  # as_uri() loads urllib
+    return sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=0.2)

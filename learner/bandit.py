@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from random import Random
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from random import Random
 
 GAMMA: Final = 0.99
 FLOOR: Final = 0.05
@@ -63,8 +64,7 @@ def replay(rewards: Iterable[tuple[str, float]], arms: Sequence[str], *, gamma: 
     return {arm: Arm(wins / scale, trials / scale) for arm, (wins, trials) in counts.items()}
 
 
-@dataclass(frozen=True)
-class Thompson:
+class Thompson(NamedTuple):
     """The probability that each arm is the best, given Beta(1 + wins, 1 + trials - wins) for its mean reward, and at least `floor` for
     every arm. By quadrature, not by drawing: the same counts give the same probabilities."""
 
@@ -75,8 +75,7 @@ class Thompson:
         return _floored(_best(arms), self.floor)
 
 
-@dataclass(frozen=True)
-class EpsilonGreedy:
+class EpsilonGreedy(NamedTuple):
     """The seeds' policy: the best win rate with probability 1 - epsilon, any arm with epsilon. An arm never tried counts as the best
     until it was; ties share."""
 
@@ -89,8 +88,7 @@ class EpsilonGreedy:
         return {name: self.epsilon / len(arms) + (1 - self.epsilon) * (name in best) / len(best) for name in arms}
 
 
-@dataclass(frozen=True)
-class Fixed:
+class Fixed(NamedTuple):
     """One arm, always: when the best is known, or a person has said so."""
 
     arm: str
@@ -102,6 +100,7 @@ class Fixed:
 def draw(shares: Mapping[str, float], random: Random) -> tuple[str, float]:
     """(arm, its propensity). ValueError for no arms.
 
+    >>> from random import Random
     >>> draw({"a": 1.0}, Random(0))
     ('a', 1.0)
     """

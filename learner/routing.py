@@ -12,8 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from random import Random
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_hone.learner import bandit, plans
 from git_hone.learner.errors import UsageError
@@ -21,6 +20,9 @@ from git_hone.learner.plans import Gate, Plan
 from git_hone.learner.router.exported import Z95, Expected, Router
 from git_hone.learner.router.features import UNKNOWN, Task, words
 from git_hone.learner.variants import Model, Prompt
+
+if TYPE_CHECKING:
+    from random import Random
 
 ROUTER_ROWS: Final = 20.0
 """Rows that a trained router's word on a kind of task is worth against what was seen since it was trained."""

@@ -10,12 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from git_hone.learner.errors import ConfigError
 
@@ -67,8 +64,7 @@ Files: {files}
 """The templates that are shipped, by the id of their variant."""
 
 
-@dataclass(frozen=True)
-class Prompt:
+class Prompt(NamedTuple):
     """A way to put a task to a model. `template` has {task}, {files}, {context} and {examples}; anything else in braces stays."""
 
     id: str
@@ -88,8 +84,7 @@ class Prompt:
         return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """A model that can be asked. Prices in USD per million tokens; context_length in tokens, None when not known."""
 
     id: str
@@ -171,6 +166,8 @@ def is_loopback(endpoint: str) -> bool:
     >>> is_loopback("http://localhost:11434"), is_loopback("https://api.example.com/v1"), is_loopback("http://[::1]:80")
     (True, False, True)
     """
+    from urllib.parse import urlsplit
+
     return (urlsplit(endpoint).hostname or "") in _LOOPBACK
 
 
@@ -245,6 +242,12 @@ def _row(one: Prompt | Model) -> dict[str, Any]:
     return row | {"wins": round(one.wins, 6), "trials": round(one.trials, 6)}
 
 
+def _near(word: str, known: Iterable[str], n: int) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(word, list(known), n)
+
+
 Variant = TypeVar("Variant", Prompt, Model)
 
 
@@ -253,7 +256,7 @@ def find(variants: Iterable[Variant], id_: str, file: str) -> Variant:
     known = {one.id: one for one in variants}
     if id_ in known:
         return known[id_]
-    near = get_close_matches(id_, known, 1)
+    near = _near(id_, known, 1)
     raise ConfigError(
         f".agent/{file}: there is no {id_!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
         tip=f"known: {', '.join(known) or 'none'}; `git hone variants add` adds one",
@@ -304,7 +307,7 @@ def _findings(path: Path, rows: Any, kind: str) -> list[str]:
         for name, value in row.items():
             rule = allowed["properties"].get(name)
             if rule is None:
-                near = get_close_matches(name, allowed["properties"], 1)
+                near = _near(name, allowed["properties"], 1)
                 found.append(f"{where}: unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
             elif says := breaks(value, rule):
                 found.append(f"{where}: {name}: {says}, not {json.dumps(value)[:80]}")

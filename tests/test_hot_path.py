@@ -14,6 +14,7 @@ HEAVY = ("pyarrow", "duckdb", "sklearn", "numpy", "pandas", "jsonschema", "git")
 ENTRANCES = {
     "git_hone.cli": "import git_hone.cli",
     "git-hone --help": "from git_hone.cli import main; main(['--help'])",
+    "git-hone route": "from git_hone.cli import main, quick; from git_hone.ci import choosing",
     "git_hone.hooks.capture": "import git_hone.hooks.capture",
     "git_hone.hooks.check": "import git_hone.hooks.check",
     "git_hone.hooks.drain": "import git_hone.hooks.drain",
@@ -36,3 +37,20 @@ def test_shell_script_starts_python_only_as_a_detached_worker(script: Path) -> N
             assert re.search(r"@PYTHON@ -I -m git_hone\.hooks\.sync .*\|\| :$", line), line
         else:
             assert re.search(r"@PYTHON@ -I -m git_hone\.hooks\.worker .*&$", line), line
+
+
+def test_a_plan_is_asked_for_without_click_and_without_git(tmp_path: Path) -> None:
+    """`git hone route` in an installed repository: what it loads on the way, and that it answered."""
+    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
+    command = [sys.executable, "-c", "from git_hone.cli import main; main(['init'])"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    asked = (
+        "import sys; from git_hone.cli import main\n"
+        "main(['route', '--task', 'fix the parser', '--json'])\n"
+        f"print(*(name for name in {(*HEAVY, 'click', 'subprocess', 'hashlib')!r} if name in sys.modules), file=sys.stderr)"
+    )
+    for _ in range(2):  # the first checks the configuration against its schema, and keeps the verdict
+        done = subprocess.run([sys.executable, "-I", "-c", asked], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+    assert '"decision_id"' in done.stdout
+    assert list((tmp_path / ".git" / "hone" / "inbox").iterdir())

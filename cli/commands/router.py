@@ -18,7 +18,6 @@ from git_hone.learner import config as configuration
 from git_hone.learner import experience, variants
 from git_hone.learner.context import Lift
 from git_hone.learner.errors import UsageError
-from git_hone.learner.offpolicy import WEIGHT_CAP
 from git_hone.learner.router import exported, promotion
 from git_hone.learner.router.promotion import CANDIDATE, ROUTER
 from git_hone.learner.routing import Settings
@@ -175,6 +174,7 @@ def evaluate(candidate: Path | None, current: Path | None, price: float | None, 
 
 
 def _evaluated(place: Place, candidate: Path, current: Path | None, price: float | None) -> dict[str, Any]:
+    from git_hone.learner.offpolicy import WEIGHT_CAP
     from git_hone.learner.router import judging
 
     new = exported.load(candidate)

@@ -6,11 +6,9 @@ were measured, and what was known when it was written. Its own hash stands in it
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -40,8 +38,7 @@ class Node(NamedTuple):
     costs: Sequence[float]
 
 
-@dataclass(frozen=True)
-class Router:
+class Router(NamedTuple):
     """A trained router. All sequences are in the order of `arms`.
 
     root, kinds: what is known of all tasks and of each kind. weights: hashed word -> what it adds to each arm's reward.
@@ -59,7 +56,7 @@ class Router:
     spread: Sequence[float]
     shrinkage: float
     price_of_reward: float | None = None
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = {}
 
     def expect(self, task: Task) -> dict[str, Expected]:
         """What each arm is expected to do with `task`."""
@@ -194,4 +191,6 @@ def _router(body: Mapping[str, Any]) -> Router:
 
 
 def _hash(body: Mapping[str, Any]) -> str:
+    import hashlib
+
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -11,10 +11,9 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 BUCKETS: Final = 1 << 16
 """Words and pairs of neighbours share this many buckets."""
@@ -30,8 +29,7 @@ _LANGUAGES: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A task as the router sees it. `path`: names from coarse to fine; what is learned of a name is pulled towards what is
     known of the one before it. `text`: what was asked for; empty when it is not known."""
 

@@ -120,7 +120,7 @@ class Policy:
             known = learning.lessons(then, models)
             if known.examples and not learning.too_few(known):
                 twins = learning.without_fold(known, Target.read(str(router.about["target"])))
-                self._twins = {fold: replace(twin, about={"trained_at": self._trained}) for fold, twin in twins.items()}
+                self._twins = {fold: twin._replace(about={"trained_at": self._trained}) for fold, twin in twins.items()}
 
     def shares(self, asked: Choices, arms: Sequence[str]) -> Array:
         """(n, arms): the probability that each model is let try first."""

@@ -243,7 +243,7 @@ def learn(known: Lessons, models: Sequence[Model], target: Target, about: Mappin
     mine = worth_of(on, own)
     said = dict(router.about) | {"target": str(target), "out_of_fold": _brief(mine)} | dict(about)
     said["beside"] = {name: _brief(one) | {"beaten": one.beaten} for name, one in told.items()}
-    return Learned(replace(router, about=said), mine, told, sum(one is None for one in known.logged))
+    return Learned(router._replace(about=said), mine, told, sum(one is None for one in known.logged))
 
 
 def _brief(worth: Worth) -> dict[str, Any]:

@@ -261,7 +261,7 @@ def train(
         },
         "out_of_fold": {"reward": round(float(swept.reward[at]), 6), "cost_usd": float(f"{swept.cost[at]:.6g}")},
     }
-    return replace(router, price_of_reward=1 / PRICES[at] if PRICES[at] else None, about=told | dict(about or {}))
+    return router._replace(price_of_reward=1 / PRICES[at] if PRICES[at] else None, about=told | dict(about or {}))
 
 
 def _fit(
