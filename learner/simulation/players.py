@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from git_hone.learner import bandit, offpolicy, plans, routing
-from git_hone.learner.experience import STOPPED, Tried, group_of
-from git_hone.learner.plans import Gate
+from git_hone.learner.experience import Tried, group_of
+from git_hone.learner.plans import STOPPED, Gate
 from git_hone.learner.router import learning, training
 from git_hone.learner.router.exported import Router
 from git_hone.learner.router.training import Example, Settings
