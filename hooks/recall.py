@@ -90,12 +90,21 @@ def recall(place: Place, n: int = RECENT) -> list[Past]:
     rows: list[tuple[Any, ...]] = []
     with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(_open(place)) as db:
         rows = db.execute(
-            "select run, min(change), at, avg(reward), value from tried group by run order by at desc, run limit ?", (n,)
+            "select run, min(change), at, avg(reward), min(decision), value from tried group by run order by at desc, run limit ?",
+            (n,),
         ).fetchall()
-    return [_past(change, at, reward, json.loads(value)) for _, change, at, reward, value in reversed(rows)]
+    return [
+        _past(change, at, reward, _step(decision), json.loads(value)) for _, change, at, reward, decision, value in reversed(rows)
+    ]
 
 
-def _past(change: str, at: float, reward: float, value: Mapping[str, Any]) -> Past:
+def _step(decision: str | None) -> int:
+    """Attempt k of plan D was decided as "D.k"; 0 for a run that no plan of ours asked for."""
+    last = (decision or "").rpartition(".")[2]
+    return int(last) if last.isdecimal() else 0
+
+
+def _past(change: str, at: float, reward: float, step: int, value: Mapping[str, Any]) -> Past:
     bag = {int(bucket): weight for bucket, weight in value["bag"].items()}
     return Past(
         at,
@@ -107,6 +116,7 @@ def _past(change: str, at: float, reward: float, value: Mapping[str, Any]) -> Pa
         change or None,
         value["title"],
         bag,
+        step,
     )
 
 

@@ -35,7 +35,8 @@ DEFAULT_PRICE: Final = 0.5
 
 
 class Past(NamedTuple):
-    """A run that has its reward: what is needed to count it, and to show it. at: seconds since 1970."""
+    """A run that has its reward: what is needed to count it, and to show it. at: seconds since 1970. step: attempts that the same plan
+    made before it."""
 
     at: float
     model: str
@@ -46,6 +47,7 @@ class Past(NamedTuple):
     change_id: str | None
     title: str
     bag: Mapping[int, float]
+    step: int = 0
 
 
 class Settings(NamedTuple):
@@ -103,13 +105,17 @@ def able(models: Iterable[Model], settings: Settings) -> tuple[list[Model], list
 
 
 def expect(task: Task, models: Sequence[Model], router: Router | None, past: Sequence[Past]) -> dict[str, Expected]:
-    """What each model is expected to do with this task."""
+    """What each model is expected to do with this task, when it is the first to try. What a model did after another had failed says
+    nothing of that: those tasks are harder (`plans.HARDER`)."""
     trained = router.expect(task) if router else {}
     since = float(router.about.get("trained_at") or 0.0) if router else 0.0
     found = {}
     for model in models:
         base, rows = (trained[model.id], ROUTER_ROWS) if model.id in trained else (prior(task, model), float(_priors()["rows"]))
-        seen = [one for one in past if one.model in (model.id, model.model) and (model.id not in trained or one.at > since)]
+        seen = [
+            one for one in past
+            if one.model in (model.id, model.model) and not one.step and (model.id not in trained or one.at > since)
+        ]  # fmt: skip
         found[model.id] = _after(base, rows, [one for one in seen if one.path[:1] == task.path[:1]], seen)
     return found
 

@@ -106,7 +106,18 @@ class Policy:
         self._router, self._models, self._settings = router, models, settings
         self._gates = gates_of(rows)
         self._past = [
-            Past(one.at.timestamp(), one.model or "", one.prompt, one.task.path, one.reward, one.cost_usd, one.change_id, "", {})
+            Past(
+                one.at.timestamp(),
+                one.model or "",
+                one.prompt,
+                one.task.path,
+                one.reward,
+                one.cost_usd,
+                one.change_id,
+                "",
+                {},
+                one.step or 0,
+            )
             for one in rows
             if one.reward is not None
         ]

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from random import Random
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-import numpy as np
-
-from git_hone.learner import bandit, offpolicy, plans, routing
-from git_hone.learner.experience import Tried, group_of
+from git_hone.learner import bandit, plans, routing
+from git_hone.learner.experience import Tried
 from git_hone.learner.plans import STOPPED, Gate
-from git_hone.learner.router import learning, training
+from git_hone.learner.router import judging, learning, training
 from git_hone.learner.router.exported import Router
-from git_hone.learner.router.training import Example, Settings
 from git_hone.learner.routing import Past
 from git_hone.learner.simulation.world import Drawn, World
-from git_hone.learner.variants import Model, Prompt
+from git_hone.learner.variants import Prompt
 
 START: Final = datetime(2026, 1, 5, tzinfo=timezone.utc)
 GOOD: Final = 0.5
@@ -144,64 +141,29 @@ class Hone:
         ]
 
     def _retrain(self, day: float) -> None:
+        """As `git hone router train`, `evaluate` and `adopt` do, one after another."""
         rows = [
-            (planned, attempts) for planned, attempts in self.logged
-            if attempts[-1].known_on is not None and attempts[-1].known_on <= day
+            tried(planned, one) for planned, attempts in self.logged for one in attempts
+            if one.known_on is not None and one.known_on <= day
         ]  # fmt: skip
-        known = learning.lessons((tried(planned, one) for planned, attempts in rows for one in attempts), self.world.at(day))
+        models = self.world.at(day)
+        known = learning.lessons(rows, models)
         if learning.too_few(known):
             return
         self.trained += 1
-        if adopt(rows, known, self.world.at(day), self._gates(self.attempts), self.world.price_of_reward):
+        about = {"trained_at": _seconds(day), "target": str(learning.Target())}
+        candidate = training.train(known.examples, known.arms, about=about)
+        judged = judging.judge(rows, models, candidate, self.router, self.settings, 1 / self.world.price_of_reward)
+        if isinstance(judged, judging.Judged) and judged.verdict == "better":
             self.adopted += 1
-            about = {"trained_at": _seconds(day)}
-            self.router = training.train(known.examples, known.arms, about=about)
-
-
-def adopt(
-    rows: Sequence[tuple[Planned, Sequence[Attempt]]],
-    known: learning.Lessons,
-    models: Sequence[Model],
-    gates: Sequence[Gate],
-    price: float,
-) -> bool:
-    """Would a router, trained on these tasks without the fold of the task that it chooses for, have earned more than what was done? By
-    the doubly robust estimate on whole plans, reward less cost at `price`."""
-    routers = learning.without_fold(known, learning.Target())
-    settings = routing.Settings(epsilon=0.0, local_only=False)
-    asked = []
-    for planned, attempts in rows:
-        drawn = attempts[0].drawn
-        router = routers.get(training.fold_of(group(drawn)))
-        shares = planned.shares if router is None else routing.decide(
-            drawn.task, models, [Prompt(planned.prompt, "{task}")], random=Random(0), router=router, gates=gates, settings=settings,
-        ).shares  # fmt: skip
-        asked.append(shares)
-    arms = sorted({name for shares in (*asked, *(planned.shares for planned, _ in rows)) for name in shares})
-    worth = [attempts[-1].reward - sum(one.cost_usd for one in attempts) / price for _, attempts in rows]
-    names = [" > ".join(planned.models) for planned, _ in rows]
-    examples = [
-        Example(attempts[0].drawn.task, {name: value}, {}, group(attempts[0].drawn))
-        for (_, attempts), name, value in zip(rows, names, worth, strict=True)
-    ]
-    setting = Settings(10.0, 30.0, float("inf"))
-    predicted = training.out_of_fold(examples, arms, [setting])[setting]
-    predicted = np.where(np.isnan(predicted), float(np.mean(worth)), predicted)
-
-    def table(all_shares: Sequence[Mapping[str, float]]) -> Any:
-        return np.array([[shares.get(arm, 0.0) for arm in arms] for shares in all_shares])
-
-    log = offpolicy.Log(
-        np.array([arms.index(name) for name in names]),
-        np.array([planned.shares[name] for (planned, _), name in zip(rows, names, strict=True)]),
-        np.array(worth),
-    )
-    return offpolicy.compare(log, table(asked), table([planned.shares for planned, _ in rows]), predicted).verdict == "better"
+            self.router = candidate
 
 
 def past(one: Attempt) -> Past:
     """An attempt as `routing` wants it."""
-    return Past(_seconds(one.drawn.day), one.model, one.prompt, one.drawn.task.path, one.reward, one.cost_usd, None, "", {})
+    return Past(
+        _seconds(one.drawn.day), one.model, one.prompt, one.drawn.task.path, one.reward, one.cost_usd, None, "", {}, one.step
+    )
 
 
 def tried(planned: Planned, one: Attempt) -> Tried:
@@ -217,11 +179,6 @@ def tried(planned: Planned, one: Attempt) -> Tried:
         propensity=1.0 if one.step else first.get(one.model), propensities=first, step=one.step,
         ended=STOPPED[0] if one.stopped else "kept", gates=one.passed,
     )  # fmt: skip
-
-
-def group(drawn: Drawn) -> str:
-    """The group that `experience.group_of` gives to the task's runs."""
-    return group_of(Tried("", START + timedelta(days=drawn.day), None, None, drawn.task, None, None, None, drawn.files))
 
 
 def _seconds(day: float) -> float:

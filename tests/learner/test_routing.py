@@ -54,6 +54,13 @@ def test_what_is_seen_moves_the_expectation_at_once() -> None:
     assert (before.n, after.n, other.n) == (0, 10, 0)
 
 
+def test_what_a_model_did_after_another_failed_is_not_held_against_it() -> None:
+    first = past("paid", 0.9, 20)
+    repairs = [one._replace(step=1) for one in past("paid", 0.0, 20)]
+    alone, both = (routing.expect(task("x", kind="fix"), [PAID], None, seen)["paid"] for seen in (first, first + repairs))
+    assert alone == both
+
+
 def test_a_local_model_that_solves_too_little_is_skipped() -> None:
     weak = decide(past("local", 0.0, 40) + past("paid", 0.95, 40), settings=ANYWHERE._replace(epsilon=0.0))
     assert weak.plan.models == ("paid",)
