@@ -81,7 +81,7 @@ def test_it_learns_where_the_priors_are_wrong() -> None:
     regret = {name: fmean(sum(run.regret) for run in runs) for name, runs in played.items()}
     assert regret[playing.HONE] < 0.5 * min(regret["random"], regret[playing.PAID])
     ours = played[playing.HONE]
-    assert fmean(sum(run.regret[-40:]) for run in ours) < 0.7 * fmean(sum(run.regret[:40]) for run in ours)
+    assert fmean(sum(run.regret[-40:]) for run in ours) < 0.8 * fmean(sum(run.regret[:40]) for run in ours)
 
 
 def test_a_router_is_trained_from_the_record_and_adopted_on_evidence_only(monkeypatch: pytest.MonkeyPatch) -> None:
