@@ -60,7 +60,7 @@ def choose(
     Raises UsageError when no model may be asked or none fits the budget, ConfigError for variants that cannot be read.
     """
     config, notes = _config(agent, place)
-    router, said = _router(agent)
+    router, said = exported.in_use(agent / ROUTER)
     models, prompts = variants.load_models(agent), variants.load_prompts(agent)
     if only_model:
         models = [variants.find(models, only_model, variants.MODELS)]
@@ -83,7 +83,7 @@ def choose(
     )  # fmt: skip
     id_ = f"d{time.time_ns():x}{os.urandom(3).hex()}"
     rows = list(rows_of(id_, choice, text, kind, difficulty, budget_usd, named))
-    return Decided(id_, choice, (*notes, *said), log and place is not None and _log(place, rows))
+    return Decided(id_, choice, (*notes, *([said] if said else [])), log and place is not None and _log(place, rows))
 
 
 def rows_of(
@@ -151,16 +151,6 @@ def _config(agent: Path, place: Place | None) -> tuple[Mapping[str, Any], tuple[
         return config.load(agent / "learning-config.json", place.hone / "config-verdict.json" if place else None).values, ()
     except ConfigError as error:
         return config.DEFAULTS, (f"{error.message.splitlines()[0]}; the defaults stand in",)
-
-
-def _router(agent: Path) -> tuple[exported.Router | None, tuple[str, ...]]:
-    path = agent / ROUTER
-    if not path.exists():
-        return None, ()
-    try:
-        return exported.load(path), ()
-    except ConfigError as error:
-        return None, (f"{error.message}; the priors stand in",)
 
 
 def _limit(config: Mapping[str, Any]) -> float | None:

@@ -22,11 +22,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_hone.learner.errors import ConfigError
-from git_hone.learner.intervals import t_95
 from git_hone.learner.variants import breaks
 
 if TYPE_CHECKING:
@@ -177,6 +175,8 @@ def _lift(name: str, rows: Sequence[Shown]) -> Lift:
     one, two = _weighted(with_), _weighted(without)
     if one is None or two is None:
         return Lift(name, len(with_), len(without))
+    from git_hone.learner.intervals import t_95  # brings in statistics, which a decision need not pay for
+
     value, error = one[0] - two[0], math.hypot(one[1], two[1])
     reach = t_95(max(1, int(one[2] + two[2] - 2))) * error
     return Lift(name, len(with_), len(without), one[0], two[0], value, value - reach, value + reach, error)
@@ -216,7 +216,7 @@ def share(lift: Lift | None, tokens: int, *, prior: float = 0.0, price: float = 
         noise = max(lift.error, 1e-6) ** 2
         mean = (mean * noise + lift.value * variance) / (noise + variance)
         variance = noise * variance / (noise + variance)
-    chance = 1.0 - NormalDist(mean, math.sqrt(variance)).cdf(price * tokens / 1000)
+    chance = (1.0 + math.erf((mean - price * tokens / 1000) / math.sqrt(2 * variance))) / 2
     return min(1.0 - floor, max(floor, chance))
 
 
@@ -273,9 +273,10 @@ def items_of(bundles: Iterable[Bundle], offered: Iterable[Offer]) -> list[Item]:
 
 _SQL: Final = """
 WITH first AS (
-    SELECT regexp_replace(r.decision_id, '[.]0$', '') AS plan, r.run_id, coalesce(r.task_kind, d.task_kind) AS kind,
+    SELECT regexp_replace(r.decision_id, '[.]0$', '') AS plan, r.run_id, coalesce(r.task_kind, d.task_kind, p.task_kind) AS kind,
            json_extract_string(d.result, '$.ended') AS ended
     FROM runs r LEFT JOIN decisions d USING (decision_id)
+    LEFT JOIN decisions p ON p.decision_id = regexp_replace(r.decision_id, '[.]0$', '') AND p.kind = 'plan'
     WHERE r.decision_id LIKE '%.0' AND r.evidence IN ('hook', 'api', 'capture')
 ), rewards AS (
     SELECT run_id, avg(reward) AS reward

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 from git_hone.learner.bandit import Arm
 from git_hone.learner.plans import STOPPED
 from git_hone.learner.router.features import Task, task
-from git_hone.learner.store.columns import from_micros
-from git_hone.learner.store.query import micros_of
 from git_hone.learner.variants import Model
 
 if TYPE_CHECKING:
@@ -35,13 +33,15 @@ WITH rewards AS (
 )
 SELECT r.run_id, epoch_us(r.started_at) AS started_at, r.model,
        coalesce(r.prompt_variant, json_extract_string(d.plan, '$.prompt')) AS prompt, r.task,
-       coalesce(r.task_kind, d.task_kind) AS task_kind, coalesce(r.difficulty, d.difficulty) AS difficulty, r.role,
+       coalesce(r.task_kind, d.task_kind, p.task_kind) AS task_kind, coalesce(r.difficulty, d.difficulty, p.difficulty) AS difficulty, r.role,
        r.tokens_in, r.tokens_out, r.cost_usd, r.duration_ms, r.edits,
        w.reward, w.files, w.change_id,
-       d.decision_id, d.kind, d.policy, d.chosen, d.propensity, d.propensities, d.step, d.result
+       d.decision_id, d.kind, d.policy, d.chosen, d.propensity, d.propensities, d.step, d.result,
+       p.budget_usd, json_extract(p.plan, '$.gates') AS judged_by
 FROM runs r
 LEFT JOIN rewards w USING (run_id)
 LEFT JOIN decisions d USING (decision_id)
+LEFT JOIN decisions p ON p.decision_id = regexp_extract(r.decision_id, '^(.*)[.][0-9]+$', 1) AND p.kind = 'plan'
 WHERE r.evidence IN ('hook', 'api', 'capture') AND r.started_at IS NOT NULL
   AND ($since IS NULL OR r.started_at >= make_timestamptz($since::BIGINT))
 ORDER BY r.started_at, r.run_id
@@ -52,7 +52,7 @@ ORDER BY r.started_at, r.run_id
 class Tried:
     """One run. reward: 0..1, None while it is not known. cost_usd: None when neither a price nor tokens are known. `chosen`,
     `propensity` and `propensities` come from the decision behind it, None and {} without one. gates: kind -> whether it let the
-    attempt through."""
+    attempt through. judged_by and budget_usd: the gates and the budget that its plan was made for, None without a plan."""
 
     run_id: str
     at: datetime
@@ -74,10 +74,14 @@ class Tried:
     ended: str | None = None
     gates: Mapping[str, bool] | None = None
     tokens: tuple[int, int] | None = None
+    judged_by: tuple[str, ...] | None = None
+    budget_usd: float | None = None
 
 
 def tried(store: Store, models: Iterable[Model] = (), since: datetime | None = None) -> list[Tried]:
     """Every run of this repository's own record, oldest first. `models` give the prices where the agent did not say what it cost."""
+    from git_hone.learner.store.query import micros_of
+
     prices = {name: one for one in models for name in (one.id, one.model)}
     with store.connect() as engine:
         engine.execute(_SQL, {"since": micros_of(since)})
@@ -133,6 +137,8 @@ def _choice(decision_id: str) -> str:
 
 
 def _tried(row: Mapping[str, Any], prices: Mapping[str, Model]) -> Tried:
+    from git_hone.learner.store.columns import from_micros
+
     files = _files(row["files"], row["edits"])
     result = _json(row["result"]) or {}
     ended = result.get("ended")
@@ -149,6 +155,7 @@ def _tried(row: Mapping[str, Any], prices: Mapping[str, Model]) -> Tried:
         reward=reward, cost_usd=cost, files=files, change_id=row["change_id"], decision_id=row["decision_id"], decided=row["kind"],
         policy=row["policy"], chosen=row["chosen"], propensity=row["propensity"], propensities=_json(row["propensities"]),
         step=row["step"], ended=ended, gates=result.get("gates"), tokens=tokens,
+        judged_by=None if row["judged_by"] is None else tuple(_json(row["judged_by"])), budget_usd=row["budget_usd"],
     )  # fmt: skip
 
 

@@ -55,9 +55,11 @@ WITH rewards AS (
           WHERE state = 'live' AND coalesce(trust, 'own') = 'own' AND reward IS NOT NULL) c
     JOIN runs r USING (run_id) WHERE r.decision_id IS NOT NULL AND r.evidence IN ('hook', 'api', 'capture') GROUP BY 1
 ), known AS (
-    SELECT coalesce(w.reward, 0.0) AS reward, d.recorded_at AS moment, d.decision_id AS key, d.step, d.chosen, d.task_kind, d.result,
+    SELECT coalesce(w.reward, 0.0) AS reward, d.recorded_at AS moment, d.decision_id AS key, d.step, d.chosen,
+           coalesce(d.task_kind, p.task_kind) AS task_kind, d.result,
            json_extract_string(d.plan, '$.prompt') AS prompt
     FROM decisions d LEFT JOIN rewards w USING (decision_id)
+    LEFT JOIN decisions p ON p.decision_id = regexp_extract(d.decision_id, '^(.*)[.][0-9]+$', 1) AND p.kind = 'plan'
     WHERE d.kind = 'model' AND ($since IS NULL OR d.recorded_at >= make_timestamptz($since::BIGINT))
       AND (w.reward IS NOT NULL OR json_extract_string(d.result, '$.ended') IN ('stopped', 'failed'))
 ), offered AS (

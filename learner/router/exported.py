@@ -165,7 +165,7 @@ def in_use(path: Path) -> tuple[Router | None, str | None]:
     try:
         return load(path), None
     except ConfigError as error:
-        return None, f"{error.message}; choosing by the shipped priors and what was seen here until that is mended"
+        return None, f"{error.message}; the priors stand in"
 
 
 def _router(body: Mapping[str, Any]) -> Router:

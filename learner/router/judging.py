@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from git_hone.learner import offpolicy, plans, routing
+from git_hone.learner.errors import UsageError
 from git_hone.learner.experience import Tried, group_of
 from git_hone.learner.plans import Gate
 from git_hone.learner.router import learning
@@ -89,14 +90,20 @@ def _whole(runs: Sequence[Tried]) -> Tried:
     )
 
 
-def gates_of(rows: Iterable[Tried]) -> list[Gate]:
-    """The gates that attempts here went through, as measured by what came of them."""
-    seen: dict[str, list[tuple[bool, bool]]] = {}
-    for one in rows:
-        for kind, passed in (one.gates or {}).items():
-            if one.reward is not None:
-                seen.setdefault(kind, []).append((one.reward >= GOOD, not passed))
-    return [plans.measured(kind, seen[kind]) for kind in plans.GATES if kind in seen]
+class Gates:
+    """The gates that attempts here went through, as measured by what came of them; a kind that was never seen is as its prior says."""
+
+    def __init__(self, rows: Iterable[Tried]) -> None:
+        seen: dict[str, list[tuple[bool, bool]]] = {}
+        for one in rows:
+            for kind, passed in (one.gates or {}).items():
+                if one.reward is not None:
+                    seen.setdefault(kind, []).append((one.reward >= GOOD, not passed))
+        self._known = {kind: plans.measured(kind, seen.get(kind, ())) for kind in {*plans.GATES, *seen}}
+
+    def of(self, one: Tried) -> list[Gate]:
+        """Those that its plan was made for."""
+        return [self._known[kind] for kind in one.judged_by or () if kind in self._known]
 
 
 class Policy:
@@ -104,7 +111,7 @@ class Policy:
 
     def __init__(self, router: Router | None, rows: Sequence[Tried], models: Sequence[Model], settings: Settings) -> None:
         self._router, self._models, self._settings = router, models, settings
-        self._gates = gates_of(rows)
+        self._gates = Gates(rows)
         self._past = [
             Past(
                 one.at.timestamp(),
@@ -144,13 +151,22 @@ class Policy:
             router = self._router
             if router and self.traced and at <= self._trained:
                 router = self._twins.get(fold_of(example.group))
-            shares = routing.first_models(
-                one.task, self._models, router=router, past=self._past[max(0, end - SEEN) : end], gates=self._gates,
-                settings=self._settings,
-            )  # fmt: skip
-            for arm, share in shares.items():
+            for arm, share in self._first(one, router, self._past[max(0, end - SEEN) : end]).items():
                 found[row, arms.index(arm)] = share
         return found
+
+    def _first(self, one: Tried, router: Router | None, past: Sequence[Past]) -> dict[str, float]:
+        """Within the budget of then; were no plan within it, as if there had been none."""
+        for budget in (one.budget_usd, None):
+            try:
+                return routing.first_models(
+                    one.task, self._models, router=router, past=past, gates=self._gates.of(one), settings=self._settings,
+                    budget_usd=budget,
+                )  # fmt: skip
+            except UsageError:
+                if budget is None:
+                    raise
+        return {}
 
 
 @dataclass(frozen=True)

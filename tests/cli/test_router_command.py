@@ -215,7 +215,7 @@ def test_a_router_edited_by_hand_or_of_another_version_is_refused_by_name(hone: 
     candidate.write_text(good)
     Path(".agent/router.json").write_text("{")
     code, _, errors = hone("evaluate", "--price", "0.2")
-    assert code == 0 and "choosing by the shipped priors" in errors
+    assert code == 0 and "the priors stand in" in errors
     assert "cannot be read" in hone("show")[2]
     candidate.unlink()
     code, _, errors = hone("evaluate")
