@@ -236,9 +236,14 @@ def nearest(task: Task, past: Sequence[Past], k: int = 3) -> tuple[tuple[float, 
 def similarity(path: Sequence[str], bag: Mapping[int, float], other: Sequence[str], other_bag: Mapping[int, float]) -> float:
     """How alike two tasks are, 0..1: half for the words in common (cosine of `features.words`), half for the share of what is known
     of the first one's path that the second one shares."""
-    common = math.fsum(weight * other_bag[bucket] for bucket, weight in bag.items() if bucket in other_bag)
-    known = [mine == theirs for mine, theirs in zip(path, other, strict=False) if mine != UNKNOWN]
-    return (common + (sum(known) / len(known) if known else 0.0)) / 2
+    shared = bag.keys() & other_bag.keys()
+    common = math.fsum([bag[bucket] * other_bag[bucket] for bucket in shared]) if shared else 0.0
+    known = alike = 0
+    for mine, theirs in zip(path, other, strict=False):
+        if mine != UNKNOWN:
+            known += 1
+            alike += mine == theirs
+    return (common + (alike / known if known else 0.0)) / 2
 
 
 def _reasons(
