@@ -51,11 +51,13 @@ def choose(
     gate_kinds: Sequence[str] | None = None,
     only_model: str | None = None,
     only_prompt: str | None = None,
+    max_per_1k_usd: float | None = None,
     random: Random | None = None,
     log: bool = True,
 ) -> Decided:
     """Choose for a task and put the decision on record. `agent`: the `.agent` folder; `place`: None outside of an installed repository,
     which then only has the files to go by. `gate_kinds`: what will judge an attempt; by default those that the configuration names.
+    `max_per_1k_usd`: the dearest model to consider, by default that of the configuration.
 
     Raises UsageError when no model may be asked or none fits the budget, ConfigError for variants that cannot be read.
     """
@@ -66,14 +68,14 @@ def choose(
         models = [variants.find(models, only_model, variants.MODELS)]
     if only_prompt:
         prompts = [variants.find(prompts, only_prompt, variants.PROMPTS)]
-    listed = tuple(config["promptBandit"]["variants"])
-    prompts = [one for one in prompts if one.id in listed or one.id == only_prompt] or prompts
+    else:
+        prompts = _listed(prompts, config)
     past = recall(place) if place else []
     kinds = plans.GATES if gate_kinds is None else gate_kinds
     named = list(files)
     limits = routing.Settings(
         epsilon=float(config["modelRouter"]["epsilon"]),
-        max_per_1k_usd=_limit(config),
+        max_per_1k_usd=_limit(config) if max_per_1k_usd is None else max_per_1k_usd,
         local_only=bool(config["privacy"]["local_only"]),
     )
     choice = routing.decide(
@@ -81,9 +83,28 @@ def choose(
         past=past, gates=gates(place, kinds) if place else [plans.measured(one, ()) for one in kinds],
         policy=_policy(config), settings=limits, budget_usd=budget_usd,
     )  # fmt: skip
-    id_ = f"d{time.time_ns():x}{os.urandom(3).hex()}"
+    id_ = new_id()
     rows = list(rows_of(id_, choice, text, kind, difficulty, budget_usd, named))
-    return Decided(id_, choice, (*notes, *([said] if said else [])), log and place is not None and _log(place, rows))
+    return Decided(id_, choice, (*notes, *([said] if said else [])), log and place is not None and put(place, rows))
+
+
+def choose_prompt(place: Place, random: Random | None = None) -> tuple[variants.Prompt, dict[str, float]]:
+    """(the prompt, the probability of each that could have been chosen). Nothing is put on record."""
+    config, _ = _config(place.agent, place)
+    prompts = _listed(variants.load_prompts(place.agent), config)
+    shares = _policy(config).shares(routing.prompt_arms(prompts, recall(place)))
+    chosen, _ = bandit.draw(shares, random or _system_random())
+    return variants.find(prompts, chosen, variants.PROMPTS), dict(shares)
+
+
+def _listed(prompts: Sequence[variants.Prompt], config: Mapping[str, Any]) -> list[variants.Prompt]:
+    """Those that the configuration names; all, when it names none of them."""
+    return [one for one in prompts if one.id in config["promptBandit"]["variants"]] or list(prompts)
+
+
+def new_id() -> str:
+    """The id of a decision."""
+    return f"d{time.time_ns():x}{os.urandom(3).hex()}"
 
 
 def rows_of(
@@ -128,7 +149,7 @@ def attempt(id_: str, choice: routing.Choice, step: int, result: Mapping[str, An
     }  # fmt: skip
 
 
-def _log(place: Place, rows: Iterable[Mapping[str, Any]]) -> bool:
+def put(place: Place, rows: Iterable[Mapping[str, Any]]) -> bool:
     """Leave the rows in the inbox; a folder that cannot be written stops no decision."""
     try:
         inbox.put(place.inbox, {"v": 1, "type": "decision", "at": time.time(), "rows": [dict(row) for row in rows]})

@@ -47,8 +47,9 @@ def remember(batch: Batch) -> None:
         result = decided["result"] or {}
         if result.get("gates"):
             state.db.execute("insert or replace into gates values (?, ?)", (decided["decision_id"], _dumps(result["gates"])))
-        if result.get("ended") in STOPPED:
-            _put_attempt(state, decided, decided["recorded_at"].timestamp())
+        reward = result.get("reward", 0.0 if result.get("ended") in STOPPED else None)
+        if reward is not None and decided["kind"] in ("model", "prompt"):
+            _put_attempt(state, decided, decided["recorded_at"].timestamp(), reward)
 
 
 def _put(state: State, run: Mapping[str, Any], files: Iterable[str], change: str, reward: float) -> None:
@@ -62,12 +63,14 @@ def _put(state: State, run: Mapping[str, Any], files: Iterable[str], change: str
                      (run["run_id"], change, run["started_at"], reward, run.get("decision_id"), _dumps(value)))  # fmt: skip
 
 
-def _put_attempt(state: State, decided: Mapping[str, Any], at: float) -> None:
+def _put_attempt(state: State, decided: Mapping[str, Any], at: float, reward: float) -> None:
     kind = task(decided.get("task") or "", kind=decided.get("task_kind"), difficulty=decided.get("difficulty"))
-    value = {"model": decided["chosen"], "prompt": (decided.get("plan") or {}).get("prompt"), "path": kind.path, "cost": None, "tokens": [None, None],
+    plan, chosen = decided.get("plan") or {}, decided["chosen"]
+    model, prompt = (chosen, plan.get("prompt")) if decided["kind"] == "model" else (None, chosen)
+    value = {"model": model, "prompt": prompt, "path": kind.path, "cost": None, "tokens": [None, None],
              "title": _title(decided.get("task") or ""), "bag": _bag(kind)}  # fmt: skip
     name = decided["decision_id"]
-    state.db.execute("insert or replace into tried values (?, ?, ?, ?, ?, ?)", (name, "", at, 0.0, name, _dumps(value)))
+    state.db.execute("insert or replace into tried values (?, ?, ?, ?, ?, ?)", (name, "", at, reward, name, _dumps(value)))
 
 
 def _dumps(value: Any) -> str:
@@ -93,8 +96,12 @@ def recall(place: Place, n: int = RECENT) -> list[Past]:
             "select run, min(change), at, avg(reward), min(decision), value from tried group by run order by at desc, run limit ?",
             (n,),
         ).fetchall()
+    kept = {decision for _, change, _, _, decision, _ in rows if change and decision}
+    kept |= {f"{decision.rpartition('.')[0]}.prompt" for decision in kept}
     return [
-        _past(change, at, reward, _step(decision), json.loads(value)) for _, change, at, reward, decision, value in reversed(rows)
+        _past(change, at, reward, _step(decision), json.loads(value))
+        for run, change, at, reward, decision, value in reversed(rows)
+        if change or run not in kept  # what a change says counts, and a word that was given for the same choice no more
     ]
 
 

@@ -110,11 +110,12 @@ def counts(store: Store, models: Iterable[Model] = ()) -> tuple[dict[str, Arm], 
         if one.reward is not None:
             count(0, one.prompt, one.reward)
             count(1, None if one.model is None else ids.get(one.model, one.model), one.reward)
-    done = {_choice(one.decision_id) for one in rows if one.decision_id and one.reward is not None}
+    done = {one.decision_id for one in rows if one.decision_id and one.reward is not None}
+    done |= {f"{name.rpartition('.')[0]}.prompt" for name in done}
     with store.connect() as engine:
         given = engine.execute(_GIVEN).fetchall()
     for name, kind, chosen, reward in given:
-        if _choice(name) not in done:
+        if name not in done:
             count(0 if kind == "prompt" else 1, chosen, reward)
     return sums
 
@@ -125,15 +126,6 @@ FROM decisions
 WHERE kind IN ('prompt', 'model') AND chosen IS NOT NULL AND json_extract(result, '$.reward') IS NOT NULL
 ORDER BY recorded_at, decision_id
 """
-
-
-def _choice(decision_id: str) -> str:
-    """The choice that a part of it belongs to.
-
-    >>> _choice("d1.0"), _choice("d1.prompt"), _choice("d1")
-    ('d1', 'd1', 'd1')
-    """
-    return decision_id.rpartition(".")[0] or decision_id
 
 
 def _tried(row: Mapping[str, Any], prices: Mapping[str, Model]) -> Tried:
