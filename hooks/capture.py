@@ -116,6 +116,7 @@ class Run:
         self.id = str(base["session_id"])
         self._usage: dict[str, float] = {}
         self._output: str | None = None
+        self._edits = 0
         self.edits_are_known = False
         """Set it when the agent told of its edits itself: then what changed in the work tree is not credited a second time."""
 
@@ -130,10 +131,22 @@ class Run:
     def send(self, event: str, **more: Any) -> None:
         """One event in the generic form."""
         payload = {**self._base, "event": event, **more}
-        look = generic.looks(payload)
-        tree = snapshot(self._place) if look else None
-        generic.observe(payload, {}, tree)
-        _file(self._place, "generic", payload, {}, tree)
+        look, paths = generic.looks(payload), generic.files(payload)
+        blobs = blobs_of(self._place, self._place.cwd, paths) if look and paths is not None else {}
+        tree = snapshot(self._place) if look and paths is None else None
+        generic.observe(payload, blobs, tree)
+        _file(self._place, "generic", payload, blobs, tree)
+
+    @contextmanager
+    def edit(self, *files: str | Path) -> Iterator[None]:
+        """What changes in these files inside the `with` block was written by this run."""
+        self._edits += 1
+        call = {"files": [str(Path(file).absolute()) for file in files], "tool_use_id": f"edit-{self._edits}"}
+        self.send("before", **call)
+        try:
+            yield
+        finally:
+            self.send("after", **call)
 
     def finish(self) -> None:
         self.send("stop", usage=self._usage or None, output=self._output)
@@ -151,8 +164,10 @@ def run(
     prompt_variant: str | None = None,
     decision_id: str | None = None,
     repository: Path | None = None,
+    whole: bool = True,
 ) -> Iterator[Run]:
-    """Everything that changes in the work tree inside the `with` block was written by this run.
+    """Everything that changes in the work tree inside the `with` block was written by this run; without `whole`, only what changes
+    inside its `edit(...)` blocks, so that a person may go on working in the meantime.
 
     Raises UsageError where git-hone is not installed; an exception from the block passes through, and the run is recorded
     all the same.
@@ -170,10 +185,11 @@ def run(
     base: dict[str, Any] = {"agent": agent, "session_id": str(uuid.uuid4()), "role": role, "source": "api", "tool_use_id": "run"}
     this = Run(place, base | {key: value for key, value in known.items() if value})
     this.send("prompt", prompt=task)
-    this.send("before")
+    if whole:
+        this.send("before")
     try:
         yield this
     finally:
-        if not this.edits_are_known:
+        if whole and not this.edits_are_known:
             this.send("after")
         this.finish()
