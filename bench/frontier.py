@@ -26,6 +26,23 @@ def lines(report: dict[str, Any]) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
+BUDGETS = (5.0, 7.5, 10.0, 15.0, 20.0, 30.0)
+"""USD for all tasks."""
+
+
+def within(report: dict[str, Any]) -> list[str]:
+    """The table, as Markdown; a budget that not even the cheapest choices keep has no figure."""
+    rows = ["| USD at most | " + " | ".join(report["frontier"]) + " |", "|---" * (1 + len(report["frontier"])) + "|"]
+    for budget in BUDGETS:
+        cells = []
+        for name, rewards in report["frontier"].items():
+            known = (reward for cost, reward in zip(report["frontier_cost"][name], rewards, strict=True) if cost <= budget)
+            reward = next(known, None)
+            cells.append("" if reward is None else f"{reward:.2f}")
+        rows.append(f"| {budget:.2f} | " + " | ".join(cells) + " |")
+    return rows
+
+
 def main(argv: list[str]) -> int:
     if len(argv) != 2:
         sys.stderr.write(__doc__ or "")
@@ -34,6 +51,7 @@ def main(argv: list[str]) -> int:
     title = f"CodeRouterBench, {report['tasks']:,} tasks, 5 folds"
     drawn = chart.svg(lines(report), title=title, across="cost of all tasks (USD)", up="mean reward (%)")
     Path(argv[1]).write_text(drawn, "utf-8")
+    sys.stdout.write("\n".join(within(report)) + "\n")
     return 0
 
 

@@ -33,6 +33,10 @@ SPREAD: Final = 0.4
 DEFAULT_PRICE: Final = 0.5
 """USD that a whole point of reward is worth where no router has priced it."""
 
+RELATIVE: Final = 4.0
+"""Trials that one reward relative to its kind counts as: `bandit.relative` halves the scale, which quarters the variance, and a Beta
+distribution of as many trials as there were would think a prompt four times less certain than it is."""
+
 
 class Past(NamedTuple):
     """A run that has its reward: what is needed to count it, and to show it. at: seconds since 1970. step: attempts that the same plan
@@ -167,7 +171,8 @@ def decide(
     rival, shares = _shares(ranked, settings.epsilon)
     drawn, _ = bandit.draw(shares, random)
     plan = ranked[0] if drawn == name_of(ranked[0]) or rival is None else rival
-    prompt_shares = (policy or bandit.Thompson()).shares(prompt_arms(prompts, past))
+    arms = {name: bandit.Arm(RELATIVE * arm.wins, RELATIVE * arm.trials) for name, arm in prompt_arms(prompts, past).items()}
+    prompt_shares = (policy or bandit.Thompson()).shares(arms)
     prompt_id, _ = bandit.draw(prompt_shares, random)
     near = nearest(task, past)
     return Choice(
