@@ -93,6 +93,8 @@ ROWS = [
     Row("Git data", "identity", "the same commit in two clones, records put together", f"{H}/test_git_data.py -k two_clones"),
     Row("Notes and merges", "sync", "notes between clones: many that push at once, refusals, damaged, foreign and odd notes",
         f"{H}/test_sync.py"),
+    Row("Notes and merges", "collected",
+        "writers of notes beside `git gc --prune=now` without pause, and repair; tried counts events", f"{H}/test_collected.py"),
     Row("Notes and merges", "reconcile", "pull requests landed by squash, rebase, merge commit and fast-forward",
         f"{H}/test_reconcile.py"),
     Row("Git data", "names-of-people", "names of branches and authors that hold commands and escape sequences",

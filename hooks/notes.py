@@ -17,9 +17,11 @@ the events that are gone. What `git notes remove` and `prune` take out stays out
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import random
 import re
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +36,8 @@ OURS: Final = re.compile(r"refs/notes/(hone(?:-[0-9a-f]{1,2})?)")
 WRITTEN: Final = "refs/hone/written/"
 IDENTITY: Final = "git-hone <git-hone@localhost>"
 TRIES: Final = 60
+PATIENCE: Final = 6
+"""So many times what git refuses may be a matter of the moment."""
 
 
 def line(event: Mapping[str, Any]) -> str:
@@ -226,11 +230,17 @@ def join(cwd: Path, ref: str, added: Mapping[str, str], others: Sequence[str] = 
     `at`, the date is the latest of what was joined, so that two clones that join the same tips make the same commit.
 
     Raises GitError when a tip is no tree of notes, an object is missing, or others kept the ref busy."""
+    failures = 0
     for pause in pauses(TRIES):
-        tip, mark = (git.line(["rev-parse", "--verify", "--quiet", name], cwd) for name in (ref, mark_of(ref)))
-        plan = _plan(cwd, tip, mark, added, list(dict.fromkeys(others)))
-        if plan is None or _publish(cwd, ref, tip, mark, plan, at):
-            return plan.n_changed if plan else 0
+        tip, mark = (_tip(cwd, name) for name in (ref, mark_of(ref)))
+        try:
+            plan = _plan(cwd, tip, mark, added, list(dict.fromkeys(others)))
+            if plan is None or _publish(cwd, ref, tip, mark, plan, at):
+                return plan.n_changed if plan else 0
+        except GitError:  # damage, or a lock or an object that another writer or a collection holds
+            failures += 1
+            if failures == PATIENCE:
+                raise
         time.sleep(pause)
     raise GitError(f"{ref}: other writers kept it busy", tip="run it again")
 
@@ -385,25 +395,84 @@ def _quoted(path: str) -> bytes:
 
 
 def _publish(cwd: Path, ref: str, tip: str | None, mark: str | None, plan: _Plan, at: float | None) -> bool:
-    """Move `ref` and its mark; False when another writer moved it first."""
+    """Move `ref` and its mark; False when another writer moved it first.
+
+    `git gc --prune=now` deletes loose objects that no ref led to when it looked, and the packs that it found, but no younger
+    ones and none with a `.keep`. So while `gc.pid` stands, what is new goes into such a pack before the refs move. (Not always,
+    as fifty packs make git collect.) What a collection that began since then took is written again."""
+    asked = ["rev-parse", "--path-format=absolute", "--git-path", "gc.pid", "--show-object-format"]
+    gc, form = git.text(git.run(asked, cwd)).splitlines()
+    new, stream, kept = plan.whole or "", b"", None
     try:
-        if plan.whole:
-            null = "0" * len(plan.whole)
-            moves = f"update {ref} {plan.whole} {tip or null}\nupdate {mark_of(ref)} {plan.whole} {mark or null}\n"
-            git.run(["update-ref", "--stdin"], cwd, stdin=moves.encode())
-        else:
-            git.run(["fast-import", "--quiet", "--date-format=raw"], cwd, stdin=_stream(cwd, ref, plan, at))
+        if not plan.whole:
+            stream = _stream(cwd, plan, at, 64 if form == "sha256" else 40)
+            new = _import(cwd, stream)
+            kept = _pin(cwd, new, plan, stream, form) if Path(gc).exists() else None
+        null = "0" * len(new)
+        moves = f"update {ref} {new} {tip or null}\nupdate {mark_of(ref)} {new} {mark or null}\n"
+        git.run(["update-ref", "--stdin"], cwd, stdin=moves.encode())
+        if stream and kept is None and (Path(gc).exists() or not _listed(cwd, new, plan)):
+            kept = _pin(cwd, new, plan, stream, form)
     except GitError:
-        if tip == git.line(["rev-parse", "--verify", "--quiet", ref], cwd):
+        if tip == _tip(cwd, ref):
             raise
         return False
+    finally:
+        if kept is not None:
+            kept.unlink(missing_ok=True)
     return True
 
 
-def _stream(cwd: Path, ref: str, plan: _Plan, at: float | None) -> bytes:
+def _import(cwd: Path, stream: bytes) -> str:
+    """Write the objects, and return the commit. No ref moves."""
+    try:
+        return git.text(git.run(["fast-import", "--quiet", "--date-format=raw"], cwd, stdin=stream)).strip()
+    except GitError as error:
+        for report in re.findall(r"dumping crash report to (.+)", error.message):
+            (cwd / report).unlink(missing_ok=True)
+        raise
+
+
+def _listed(cwd: Path, new: str, plan: _Plan) -> bytes | None:
+    """What the commit brings: the objects' ids, a line each; None when one is missing."""
+    return git.attempt(["rev-list", "--objects", "--no-object-names", new, "--not", *plan.parents], cwd)
+
+
+def _pin(cwd: Path, new: str, plan: _Plan, stream: bytes, form: str) -> Path:
+    """Put what the commit brings into a pack that no collection takes; returns its `.keep`, to be deleted when a ref leads to it.
+    A random blob gives the pack its own name: one that was there before could be one that is about to be deleted."""
+    folder = Path(git.text(git.run(["rev-parse", "--path-format=absolute", "--git-path", "objects/pack"], cwd)).rstrip("\n"))
+    for pause in pauses(TRIES):
+        token = secrets.token_hex(16)
+        blob = hashlib.new(form, f"blob 32\0{token}".encode()).hexdigest()
+        try:
+            _import(cwd, f"blob\ndata 32\n{token}\n".encode() + stream)
+            listed = _listed(cwd, new, plan)
+            if listed:
+                pack = git.run(["pack-objects", "--quiet", "--stdout"], cwd, stdin=listed + f"{blob}\n".encode())
+                told = git.text(git.run(["index-pack", "--stdin", f"--keep=git-hone {token}"], cwd, stdin=pack))
+                return folder / f"pack-{told.split()[1]}.keep"
+        except GitError:  # it took the pack while that had its first name: then the `.keep` stands alone
+            for file in folder.glob("pack-*.keep"):
+                with contextlib.suppress(OSError):
+                    if token in file.read_text("utf-8", "replace"):
+                        file.unlink()
+        time.sleep(pause)
+    raise GitError(
+        "the objects of notes vanish as they are written", tip="wait for git gc or git prune to end, then run it again"
+    )
+
+
+def _tip(cwd: Path, ref: str) -> str | None:
+    return git.line(["rev-parse", "--verify", "--quiet", ref], cwd)
+
+
+def _stream(cwd: Path, plan: _Plan, at: float | None, digits: int) -> bytes:
+    """What fast-import is told: it prints the commit's id, and moves no ref (the one that it needs is gone at the end)."""
     if at is None:
         at = max(int(git.line(["log", "-1", "--format=%ct", parent], cwd) or 0) for parent in plan.parents)
-    head = f"commit {ref}\nmark :1\ncommitter {IDENTITY} {int(at)} +0000\ndata 10\nhone notes\n"
+    head = f"commit {WRITTEN}now\nmark :1\ncommitter {IDENTITY} {int(at)} +0000\ndata 10\nhone notes\n"
     links = zip(["from", *["merge"] * len(plan.parents)], plan.parents, strict=False)
     head += "".join(f"{word} {parent}\n" for word, parent in links)
-    return head.encode() + plan.stream + f"\nreset {mark_of(ref)}\nfrom :1\n\ndone\n".encode()
+    tail = f"\nget-mark :1\nreset {WRITTEN}now\nfrom {'0' * digits}\n\ndone\n"
+    return head.encode() + plan.stream + tail.encode()

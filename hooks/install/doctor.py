@@ -433,7 +433,7 @@ def _check_notes(place: Place, repair: bool) -> Iterator[Finding]:
         config = configuration.load(place.agent / agent_folder.CONFIG)
         with locked(place.hone / "drain.lock", 30.0), state_file.State(place.hone / "state.db") as state:
             recorded = rewards.all_notes(state, config.hash)
-        notes.write(place.cwd, recorded, time.time())
+        notes.write(place.cwd, recorded, time.time(), config["notes.shards"])
 
 
 def _check_worker(place: Place, repair: bool, now: float) -> Iterator[Finding]:
