@@ -4,6 +4,6 @@
     players    who chooses: git-hone (the very code that `git hone route` calls), the seeds' policy, and choices that learn nothing
     playing    a player in a world, task by task; several runs, with intervals
 
-Nothing here decides by itself: plans come from `routing.decide`, prompts from `bandit`, routers from `router.training`, and a router is
-adopted only when `offpolicy.compare` says that it is better on the log.
+Nothing here decides by itself: plans come from `routing.decide`, prompts from `bandit`, routers from `router.training`, and a
+router is adopted only when `judging.judge`, which is what `git hone router evaluate` asks, says that it is better on the log.
 """
