@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from git_hone.hooks.install.ledger import Ledger
+from git_hone.hooks.install.ledger import Ledger, write_atomic
 from git_hone.hooks.place import Place
 from git_hone.learner import config, variants
 from git_hone.learner.errors import ConfigError, UsageError
@@ -29,6 +29,14 @@ IGNORED: Final = """\
 """
 LOCAL: Final = ("data", "quarantine", "sft", "lora", "reward.json")
 CONFIG: Final = "learning-config.json"
+EXCLUDED: Final = "".join(
+    [
+        "# git-hone: records of this clone (.agent/.gitignore says the same)\n",
+        *(f"/.agent/{name}\n" for name in LOCAL),
+        "# end of git-hone\n",
+    ]
+).encode()
+"""What stands in `.git/info/exclude`, for all work trees, where the `.gitignore` is reverted or deleted."""
 OURS: Final = (".gitignore", CONFIG, variants.PROMPTS, variants.MODELS)
 
 
@@ -58,6 +66,24 @@ def install(place: Place, ledger: Ledger) -> list[str]:
             ledger.write(place.agent / name, text)
             created.append(name)
     return created
+
+
+def exclude(place: Place, ledger: Ledger) -> bool:
+    """Add our block to `info/exclude` of a repository with a work tree; whether it had to be."""
+    path = place.common / "info" / "exclude"
+    before = path.read_bytes() if path.exists() else b""
+    if EXCLUDED in before or place.agent.is_relative_to(place.common):
+        return False
+    ledger.make_folder(path.parent)
+    ledger.write(path, before + (b"\n" if before and not before.endswith(b"\n") else b"") + EXCLUDED)
+    return True
+
+
+def include(place: Place, ledger: Ledger) -> None:
+    """Put `info/exclude` back byte for byte; where it was changed since, only our block goes."""
+    path = place.common / "info" / "exclude"
+    if ledger.restore(path) != "restored" and path.exists() and EXCLUDED in path.read_bytes():
+        write_atomic(path, path.read_bytes().replace(EXCLUDED, b""))
 
 
 def missing(place: Place) -> list[str]:

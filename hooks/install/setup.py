@@ -53,6 +53,7 @@ def install(place: Place, agent_names: tuple[str, ...] = ()) -> Report:
         _make_home(place, ledger, report)
         _set_config(place, ledger, [NOTES], report)
         report.changed += [f".agent/{name}" for name in agent_folder.install(place, ledger)]
+        report.changed += ["info/exclude"] if agent_folder.exclude(place, ledger) else []
         for name in dict.fromkeys(agent_names):
             report.changed += [name] if agents.install(place, ledger) else []
             report.agents.append(name)
@@ -185,6 +186,7 @@ def uninstall(place: Place, purge: bool = False) -> Report:
     for path in dict.fromkeys(settings):
         if agents.uninstall(path, ledger):
             report.kept.append(f"{path}: your own settings (only git-hone's hooks were taken out)")
+    agent_folder.include(place, ledger)
     report.kept += agent_folder.uninstall(place, ledger, purge)
     if purge:
         notes.delete(place.cwd)

@@ -113,7 +113,10 @@ MENDED: dict[str, tuple[str, Callable[[place.Place], object]]] = {
     "no configuration": ("agent-folder", lambda w: (w.agent / "learning-config.json").unlink()),
     "no .gitignore": ("agent-folder", lambda w: (w.agent / ".gitignore").unlink()),
     "a .gitignore without us": (
-        "data-not-ignored", lambda w: ((w.agent / ".gitignore").write_text("/mine\n"), aged(w.data / ".x", b"x")),
+        "data-not-ignored",
+        lambda w: (
+            (w.agent / ".gitignore").write_text("/mine\n"), (w.common / "info/exclude").unlink(), aged(w.data / ".x", b"x"),
+        ),
     ),
     "a hook that is gone": ("hook-missing", lambda w: (w.common / "hooks/post-commit").unlink()),
     "a hook without its bit": ("hook-not-executable", lambda w: (w.common / "hooks/post-merge").chmod(0o644)),

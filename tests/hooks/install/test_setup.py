@@ -275,6 +275,45 @@ def test_what_was_changed_since_is_kept(repo: Callable[..., Any]) -> None:
     assert len(report.kept) == 3
 
 
+@pytest.mark.parametrize("before", [None, b"", b"mine", b"mine\n\xff\n"])
+def test_records_stay_out_of_commits_without_the_gitignore(repo: Callable[..., Any], before: bytes | None) -> None:
+    """Reverting the commit that added `.agent/.gitignore` offers no record to `git add`, in a linked work tree neither."""
+    r = repo()
+    r.commit("base")
+    exclude = r.path / ".git/info/exclude"
+    exclude.unlink(missing_ok=True)
+    if before is not None:
+        exclude.parent.mkdir(exist_ok=True)
+        exclude.write_bytes(before)
+    where = place.find(r.path)
+    setup.install(where)
+    r.commit("set up")
+    r.write(".agent/data/runs/month=2026-01/x.parquet", "x")
+    r.git("revert", "--no-edit", "HEAD")
+    assert not (r.path / ".agent/.gitignore").exists()
+    r.commit("everything")
+    assert ".agent/data" not in r.git("ls-files")
+    assert exclude.read_bytes().startswith(before or b"")
+    r.git("worktree", "add", "-q", "../linked")
+    (r.path / "../linked/.agent/data").mkdir(parents=True)
+    (r.path / "../linked/.agent/data/x").write_text("x")
+    assert r.git("-C", "../linked", "status", "--porcelain", "--untracked-files=all") == ""
+    assert "info/exclude" not in setup.install(where).changed
+    setup.uninstall(where, purge=True)
+    assert (exclude.read_bytes() if exclude.exists() else None) == before
+
+
+def test_what_others_add_to_the_exclude_file_stays(repo: Callable[..., Any]) -> None:
+    r = repo()
+    where = place.find(r.path)
+    exclude = r.path / ".git/info/exclude"
+    before = exclude.read_bytes()
+    setup.install(where)
+    exclude.write_bytes(exclude.read_bytes() + b"later\n")
+    setup.uninstall(where, purge=True)
+    assert exclude.read_bytes() == before + b"later\n"
+
+
 def test_records_are_kept_unless_purged(repo: Callable[..., Any]) -> None:
     r = repo()
     where = place.find(r.path)
