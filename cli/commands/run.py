@@ -73,6 +73,8 @@ def command(
     if as_json:
         body = {"version": 1, **choosing.as_json(decided), "attempts": [asdict(one) for one in done], "ended": ended}
         click.echo(json.dumps(body, ensure_ascii=False))
+    elif ended == "unreachable":
+        click.echo("  next: `git hone variants test` says what answers; --model ID names another one", err=True)
     elif ended != "passed":
         click.echo("git-hone: no attempt passed; the last one's work is in the work tree, as it left it", err=True)
     return 0 if ended == "passed" else 1
