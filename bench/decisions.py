@@ -114,7 +114,7 @@ def deciding(repo: Path, n: int) -> dict[str, Any]:
         wall, cpu = time.perf_counter(), time.process_time()
         asked = task(text, kind=KINDS[k % 6])
         choice = routing.decide(asked, MODELS, prompts, random=drawn, past=past, gates=gates, settings=settings)
-        choosing._log(place, choosing.rows_of(f"d{k}", choice, text, KINDS[k % 6], None, None, ["src/a.py"]))
+        choosing.put(place, choosing.rows_of(f"d{k}", choice, {"task": text, "task_kind": KINDS[k % 6]}, ["src/a.py"]))
         cpus.append(1000 * (time.process_time() - cpu))
         walls.append(1000 * (time.perf_counter() - wall))
     told = {}

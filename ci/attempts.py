@@ -220,7 +220,7 @@ def _record(place: Place, decided: choosing.Decided, one: Attempt) -> None:
         "exit_code": one.exit_code,
         "seconds": round(one.seconds, 1),
     }
-    row = choosing.attempt(decided.id, decided.choice, one.step, result)
+    row = choosing.attempt(decided.id, decided.choice, decided.asked, one.step, result)
     with suppress(OSError):
         inbox.put(place.inbox, {"v": 1, "type": "decision", "at": time.time(), "row": row})
 

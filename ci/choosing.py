@@ -31,10 +31,12 @@ TEXT_LIMIT: Final = 20_000
 
 
 class Decided(NamedTuple):
-    """A choice and its id; `notes` are lines for a person about what could not be used. `logged`: whether it is on record."""
+    """A choice and its id; `asked`: the columns of its rows that say for what.
+    `notes` are lines for a person about what could not be used. `logged`: whether it is on record."""
 
     id: str
     choice: routing.Choice
+    asked: Mapping[str, Any]
     notes: tuple[str, ...]
     logged: bool
 
@@ -54,6 +56,7 @@ def choose(
     max_per_1k_usd: float | None = None,
     random: Random | None = None,
     log: bool = True,
+    similar: bool = True,
 ) -> Decided:
     """Choose for a task and put the decision on record. `agent`: the `.agent` folder; `place`: None outside of an installed repository,
     which then only has the files to go by. `gate_kinds`: what will judge an attempt; by default those that the configuration names.
@@ -81,11 +84,12 @@ def choose(
     choice = routing.decide(
         task(text, kind=kind, difficulty=difficulty, files=named), models, prompts, random=random or _system_random(), router=router,
         past=past, gates=gates(place, kinds) if place else [plans.measured(one, ()) for one in kinds],
-        policy=_policy(config), settings=limits, budget_usd=budget_usd,
+        policy=_policy(config), settings=limits, budget_usd=budget_usd, similar=similar,
     )  # fmt: skip
     id_ = new_id()
-    rows = list(rows_of(id_, choice, text, kind, difficulty, budget_usd, named))
-    return Decided(id_, choice, (*notes, *([said] if said else [])), log and place is not None and put(place, rows))
+    asked = {"task": text[:TEXT_LIMIT] or None, "task_kind": kind, "difficulty": difficulty, "budget_usd": budget_usd}
+    rows = list(rows_of(id_, choice, asked, named))
+    return Decided(id_, choice, asked, (*notes, *([said] if said else [])), log and place is not None and put(place, rows))
 
 
 def choose_prompt(place: Place, random: Random | None = None) -> tuple[variants.Prompt, dict[str, float]]:
@@ -110,31 +114,27 @@ def new_id() -> str:
 def rows_of(
     id_: str,
     choice: routing.Choice,
-    text: str,
-    kind: str | None,
-    difficulty: str | None,
-    budget_usd: float | None,
+    asked: Mapping[str, Any],
     files: Sequence[str],
 ) -> Iterable[dict[str, Any]]:
     """The rows of a decision: the plan `id`, its first attempt `id.0`, and the prompt `id.prompt`, each with its own propensity."""
-    shared = {
-        "policy": choice.policy, "policy_version": choice.policy_version, "task": text[:TEXT_LIMIT] or None, "task_kind": kind,
-        "difficulty": difficulty, "budget_usd": budget_usd,
-    }  # fmt: skip
+    shared = {**asked, "policy": choice.policy, "policy_version": choice.policy_version}
     plan = {**plans.as_json(choice.plan), "prompt": choice.prompt.id}
     yield {
         **shared, "decision_id": id_, "kind": "plan", "chosen": routing.name_of(choice.plan), "propensity": choice.propensity,
         "propensities": dict(choice.shares), "features": {"files": len(files)}, "plan": plan, "reasons": list(choice.reasons),
         "expected": {name: one._asdict() for name, one in choice.expected.items()},
     }  # fmt: skip
-    yield {**shared, **attempt(id_, choice, 0)}
+    yield attempt(id_, choice, asked, 0)
     yield {
         **shared, "decision_id": f"{id_}.prompt", "kind": "prompt", "chosen": choice.prompt.id, "policy": "bandit",
         "propensity": choice.prompt_shares[choice.prompt.id], "propensities": dict(choice.prompt_shares),
     }  # fmt: skip
 
 
-def attempt(id_: str, choice: routing.Choice, step: int, result: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def attempt(
+    id_: str, choice: routing.Choice, asked: Mapping[str, Any], step: int, result: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The row of one attempt. The first model was drawn among those that plans begin with; the next follow from the plan."""
     first: dict[str, float] = {}
     for name, share in choice.shares.items():
@@ -143,7 +143,7 @@ def attempt(id_: str, choice: routing.Choice, step: int, result: Mapping[str, An
     chosen = choice.plan.models[step]
     shares = first if step == 0 else {chosen: 1.0}
     return {
-        "decision_id": f"{id_}.{step}", "kind": "model", "chosen": chosen, "step": step, "propensity": shares[chosen],
+        **asked, "decision_id": f"{id_}.{step}", "kind": "model", "chosen": chosen, "step": step, "propensity": shares[chosen],
         "propensities": shares, "plan": {"prompt": choice.prompt.id}, "result": dict(result) if result else None,
         "policy": choice.policy, "policy_version": choice.policy_version,
     }  # fmt: skip

@@ -113,7 +113,7 @@ def generate(
 
 def end(place: Place, decided: choosing.Decided, task: str, result: Mapping[str, Any]) -> None:
     """Put on record how the attempt ended, or (`reward`) what a person says of it."""
-    choosing.put(place, [choosing.attempt(decided.id, decided.choice, 0, result) | {"task": task[: choosing.TEXT_LIMIT]}])
+    choosing.put(place, [choosing.attempt(decided.id, decided.choice, decided.asked, 0, result)])
 
 
 def content_of(answer: Answer, model: str, path: str) -> str:

@@ -108,7 +108,7 @@ class LearningPipeline:
             self.place, self.place.agent, task, files=files, difficulty=difficulty, gate_kinds=(), log=False, random=self._random,
             max_per_1k_usd=max_cost_per_1k_usd,
         )  # fmt: skip
-        row = choosing.attempt(decided.id, decided.choice, 0)
+        row = choosing.attempt(decided.id, decided.choice, decided.asked, 0)
         self._choose(
             "model", row | {"task": task or None, "difficulty": difficulty, "plan": None, "reasons": list(decided.choice.reasons)}
         )

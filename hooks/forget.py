@@ -7,10 +7,12 @@ its authors and files, is git's and stays.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -199,12 +201,22 @@ def _all_changes(place: Place) -> set[str]:
     return {str(row["change_id"]) for _, table, row in every_row(place.data) if table == "changes"}
 
 
+def _gone(folder: Path) -> None:
+    """Delete a folder that others may still be writing to: a worker that began before we did ends in a moment."""
+    for _ in range(50):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder)
+            return
+        time.sleep(0.1)
+    shutil.rmtree(folder)
+
+
 def _everything(place: Place, report: Report) -> None:
     report.removed["rows of the store"], _ = erase(place.data, lambda table, row: None)  # waits for those who read
     for name in ("data", "quarantine", "sft", "lora"):
         if (place.agent / name).is_dir():
             report.removed[f".agent/{name}"] += sum(file.is_file() for file in (place.agent / name).rglob("*"))
-            shutil.rmtree(place.agent / name)
+            _gone(place.agent / name)
     for kind, file in list(_loose_files(place)):
         if kind == ".agent":
             file.unlink()

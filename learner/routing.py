@@ -19,7 +19,7 @@ from git_hone.learner.errors import UsageError
 from git_hone.learner.plans import Gate, Plan
 from git_hone.learner.router.exported import Z95, Expected, Router
 from git_hone.learner.router.features import UNKNOWN, Task, words
-from git_hone.learner.variants import Model, Prompt
+from git_hone.learner.variants import Model, Prompt, is_loopback
 
 if TYPE_CHECKING:
     from random import Random
@@ -96,7 +96,7 @@ def able(models: Iterable[Model], settings: Settings) -> tuple[list[Model], list
     kept: list[Model] = []
     why: list[str] = []
     for model in models:
-        if settings.local_only and not model.local:
+        if settings.local_only and not (model.local and is_loopback(model.endpoint)):
             why.append(f"{model.id}: not on this machine, and privacy.local_only is on")
         elif settings.max_per_1k_usd is not None and model.per_1k_usd > settings.max_per_1k_usd:
             why.append(f"{model.id}: {model.per_1k_usd:g} USD per 1,000 tokens is over modelRouter.max_cost_per_1k_usd")
@@ -163,8 +163,11 @@ def decide(
     policy: bandit.Policy | None = None,
     settings: Settings = DEFAULTS,
     budget_usd: float | None = None,
+    similar: bool = True,
 ) -> Choice:
-    """The answer. Raises UsageError when no model may be asked or no plan fits the budget."""
+    """The answer; `similar` says whether to look for the past runs most like the task, which only explain.
+
+    Raises UsageError when no model may be asked or no plan fits the budget."""
     kept, left_out = able(models, settings)
     expected = expect(task, kept, router, past)
     ranked = _ranked(expected, router, gates, budget_usd)
@@ -174,7 +177,7 @@ def decide(
     arms = {name: bandit.Arm(RELATIVE * arm.wins, RELATIVE * arm.trials) for name, arm in prompt_arms(prompts, past).items()}
     prompt_shares = (policy or bandit.Thompson()).shares(arms)
     prompt_id, _ = bandit.draw(prompt_shares, random)
-    near = nearest(task, past)
+    near = nearest(task, past) if similar else ()
     return Choice(
         plan, shares, next(one for one in prompts if one.id == prompt_id), prompt_shares, expected,
         (*_reasons(plan, ranked[0], expected, gates, router, prompt_shares[prompt_id], prompt_id), *left_out), near,

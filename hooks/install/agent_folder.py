@@ -16,6 +16,8 @@ IGNORED: Final = """\
 # git-hone: local to this clone. Shared: the configuration, variants, tasks, the suite's manifest, the promotions.
 /data/
 /reward.json
+/router.candidate.json
+/router.previous.json
 /data/.*
 /quarantine/
 /sft/

@@ -111,7 +111,7 @@ def test_the_runs_of_an_attempt_are_joined_to_its_decision(p: Play) -> None:
 def test_an_attempt_that_its_gates_stopped_counts_as_none_and_teaches_the_gate(p: Play) -> None:
     agent = models(p)
     decided = choose(p)
-    row = choosing.attempt(decided.id, decided.choice, 0, {"ended": "stopped", "gates": {"test": False}})
+    row = choosing.attempt(decided.id, decided.choice, decided.asked, 0, {"ended": "stopped", "gates": {"test": False}})
     inbox.put(p.place.inbox, {"v": 1, "type": "decision", "row": row})
     drain(p.place)
     (past,) = recall(p.place)
@@ -124,7 +124,7 @@ def test_an_attempt_that_its_gates_stopped_counts_as_none_and_teaches_the_gate(p
 def test_a_time_out_is_nobodys_bad_code(p: Play) -> None:
     models(p)
     decided = choose(p)
-    row = choosing.attempt(decided.id, decided.choice, 0, {"ended": "timeout"})
+    row = choosing.attempt(decided.id, decided.choice, decided.asked, 0, {"ended": "timeout"})
     inbox.put(p.place.inbox, {"v": 1, "type": "decision", "row": row})
     drain(p.place)
     assert recall(p.place) == []
