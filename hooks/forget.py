@@ -274,12 +274,15 @@ def _state(place: Place, what: Target, report: Report) -> None:
         db, before = state.db, state.db.total_changes
         db.execute("pragma secure_delete = on")
         edits = {no for no, run, path in db.execute("select no, run, path from edits") if run in what.runs or path in what.paths}
-        for table, column, names in (
+        tried, decisions = _tried(db, what)
+        gone: list[tuple[str, str, Iterable[object]]] = [
+            ("tried", "rowid", tried), ("gates", "decision", decisions),
             ("changes", "id", what.changes), ("atoms", "change", what.changes), ("outcomes", "change", what.changes),
             ("aged", "change", what.changes), ("runs", "id", what.runs), ("commits", "id", what.commits),
             ("signals", "tree", what.trees), ("edits", "no", edits), ("atoms", "edit", edits),
             *((table, "path", what.paths) for table in ("nodes", "seen", "wrote")),
-        ):  # fmt: skip
+        ]  # fmt: skip
+        for table, column, names in gone:
             db.executemany(f"delete from {table} where {column} = ?", [(name,) for name in names])  # noqa: S608 - names of ours
         for path, blob, packed in db.execute("select path, blob, map from nodes").fetchall():
             lines = unpack(json.loads(packed))
@@ -290,6 +293,18 @@ def _state(place: Place, what: Target, report: Report) -> None:
         report.removed["rows of the state"] += db.total_changes - before
         db.commit()
         db.execute("vacuum")
+
+
+def _tried(db: sqlite3.Connection, what: Target) -> tuple[set[int], set[str]]:
+    """The rows of `tried` (their numbers) and the decisions that are about what is forgotten. Such a row goes as a whole: it
+    holds the words of a task as hashes, which cannot be scrubbed."""
+    mention = {run for run, value in db.execute("select id, value from runs") if what.within(value)} | what.runs
+    gone = [
+        (row, decision)
+        for row, run, change, decision, value in db.execute("select rowid, run, change, decision, value from tried")
+        if run in mention or change in what.changes or what.within(value)
+    ]
+    return {row for row, _ in gone}, {decision for _, decision in gone if decision}
 
 
 def _tables(db: sqlite3.Connection) -> Iterator[tuple[str, list[str]]]:

@@ -11,6 +11,7 @@ from git_hone.cli import main
 from git_hone.hooks import consent, forget, notes
 from git_hone.hooks.drain import drain
 from git_hone.hooks.place import Place
+from git_hone.hooks.state import State
 from git_hone.hooks.sync import sync
 from git_hone.learner.store import Store
 from git_hone.learner.store.erase import every_row
@@ -58,6 +59,29 @@ def test_a_change_is_forgotten_and_the_other_stays(p) -> None:  # type: ignore[n
     assert p.show("HEAD")["change_id"] == second
     assert p.ai("HEAD") == 10
     assert p.ai("HEAD~1") == 0
+
+
+@pytest.mark.parametrize("by", ["change", "path"])
+def test_what_a_decision_reads_of_it_is_forgotten_as_well(p, by: str) -> None:  # type: ignore[no-untyped-def]
+    """The rows of `tried`, with a title and hashed words, and what gates said of the same decision."""
+    first, second = two_changes(p)
+
+    def tried() -> set[str]:
+        with State(p.place.hone / "state.db") as state:
+            return {row[0] for row in state.db.execute("select change from tried")}
+
+    assert tried() == {first, second}
+    with State(p.place.hone / "state.db") as state:
+        state.db.execute("update tried set decision = change")
+        state.db.executemany("insert into gates values (?, '{}')", [(first,), (second,)])
+        if by == "path":
+            state.db.execute("update tried set value = json_set(value, '$.path', 'src/one.py') where change = ?", (first,))
+        state.commit()
+    what = forget.target(p.place, change=first) if by == "change" else forget.target(p.place, path="src/one.py")
+    assert forget.forget(p.place, what).found == []
+    assert tried() == {second}
+    with State(p.place.hone / "state.db") as state:
+        assert state.db.execute("select decision from gates").fetchall() == [(second,)]
 
 
 def test_a_forgotten_change_does_not_come_back(p) -> None:  # type: ignore[no-untyped-def]
