@@ -18,7 +18,21 @@ from git_hone.hooks import commits as history
 from git_hone.hooks import git
 from git_hone.hooks.commits import Commit, FileChange
 from git_hone.hooks.diffs import Pair, diff_pairs
-from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, added_lines, carry, edit_of, is_binary, overlay, said, settle, split
+from git_hone.hooks.lines import (
+    BASE,
+    HUMAN,
+    UNKNOWN,
+    Hunk,
+    added_lines,
+    carry,
+    edit_of,
+    is_binary,
+    overlay,
+    said,
+    settle,
+    split,
+    squeeze,
+)
 from git_hone.hooks.lines import pack as pack_map
 from git_hone.hooks.lines import unpack as unpack_map
 from git_hone.hooks.moves import moved_from
@@ -69,17 +83,19 @@ def attribute(
     linked: Mapping[str, set[str]],
     default: dict[str, int],
     seen: Container[str] = (),
+    by_hand: Container[str] = (),
 ) -> dict[str, list[FileLines]]:
     """Lines of each commit in which an observation has a say; a commit without any is left out.
 
     linked: commit -> the commits that it rewrites. default: commit -> class (HUMAN or UNKNOWN) of a line that no
     observation covers; it becomes HUMAN for a commit of which every line was a person's in the commits that it rewrites.
-    seen: the commits that a hook of this clone saw being made. Commits must come parents first, as what one leaves is a
-    source for the next.
+    seen: the commits that a hook of this clone saw being made. by_hand: those of them that somebody here may have had a hand
+    in while git rewrote (a conflict, a split): a line in them that stands in none of the rewritten commits is that person's.
+    Commits must come parents first, as what one leaves is a source for the next.
     """
     found: dict[str, list[FileLines]] = {}
     paths = state.node_paths()
-    if not paths:
+    if not paths and not any(default[commit.id] == UNKNOWN and linked.get(commit.id) for commit in commits):
         return found
     heirs = Heirs(place, state, {old for c in commits if default[c.id] == UNKNOWN for old in linked.get(c.id, ())}, default)
     merges = history.resolved(place.cwd, [commit.id for commit in commits if commit.is_merge and commit.id in seen])
@@ -96,15 +112,17 @@ def attribute(
         work = [w for change in commit.files if (w := _work(place, state, commit, change, paths, linked.get(commit.id, set())))]
         kind = default[commit.id]
         persons = heirs.of(linked.get(commit.id, ())) if kind == UNKNOWN else {}
-        if not work and not persons and (kind == UNKNOWN or len(commit.files) > MANY_FILES):
+        if not work and not persons and commit.id not in by_hand and (kind == UNKNOWN or len(commit.files) > MANY_FILES):
             continue
         rest = [change for change in commit.files if _is_file(change) and not any(w.change is change for w in work)]
         hunks = diff_pairs(place.common, _pairs(work) + [(c.before, c.after) for c in rest])
         with git.cat_file(place.common) as objects:
             for w in work:
                 w.content = objects.blob(w.change.after) if w.change.after else b""
-        lines = [_lines(state, w, hunks, kind, persons.get(w.change.path, Counter())) for w in work]
-        lines += [_plain(state, commit, c, hunks, kind, persons.get(c.path, Counter())) for c in rest]
+        typed = heirs.typed if kind == UNKNOWN and commit.id in by_hand and linked.get(commit.id) else None
+        lines = [_lines(state, w, hunks, kind, persons.get(w.change.path, Counter()), typed) for w in work]
+        lines += [_plain(state, commit, c, hunks, kind, persons.get(c.path, Counter()), typed) for c in rest]
+        paths |= {w.change.path for w in work}  # seen from here on
         if any(f.atoms or f.killed or f.unknown for f in lines):
             found[commit.id] = lines
         elif persons:
@@ -112,11 +130,16 @@ def attribute(
     return found
 
 
+Typed = Callable[[FileChange, Mapping[int, bytes], Iterable[Hunk]], set[int]]
+
+
 class Heirs:
     """What a rewritten commit has from those it was made of: the lines that this clone saw a person write there."""
 
     def __init__(self, place: Place, state: State, olds: set[str], default: Mapping[str, int]) -> None:
-        self.state, self.default = state, default
+        self.place, self.state, self.default = place, state, default
+        self.texts: dict[str, set[bytes]] = {}
+        self.lines: dict[str, dict[str, list[bytes]]] = {}
         self.old = {commit.id: commit for commit in history.read(place.cwd, sorted(olds), place.common)} if olds else {}
         files = [change for commit in self.old.values() for change in commit.files or () if _is_file(change)]
         self.hunks = diff_pairs(place.common, [(change.before, change.after) for change in files])
@@ -124,19 +147,44 @@ class Heirs:
     def of(self, olds: Iterable[str]) -> dict[str, Counter[bytes]]:
         """Path -> lines, as often as they stand there."""
         found: dict[str, Counter[bytes]] = {}
-        for commit in (self.old[name] for name in olds if name in self.old):
-            row = self.state.get("commits", commit.id) or {}
-            if self.default.get(commit.id) != HUMAN and not row.get("seen", row.get("change", "") is None):
-                continue  # not a commit that this clone saw a person make
-            for change in filter(_is_file, commit.files or ()):
-                hunks = self.hunks.get((change.before, change.after)) or []
-                known = self.state.node(change.path, change.after)
-                origins = unpack_map(known) if known is not None else []
-                unknown = {k for first, last in row.get("unknown", {}).get(change.path, ()) for k in range(first - 1, last)}
-                mine = {k for k in added_lines(hunks) if k not in unknown and (known is None or origins[k : k + 1] == [HUMAN])}
-                came = {hunk.new_at + k: line for hunk in hunks for k, line in enumerate(hunk.new)}
-                found.setdefault(change.path, Counter()).update(came[k] for k in mine)
+        for name in olds:
+            if name in self.old:
+                if name not in self.lines:
+                    self.lines[name] = self._of(self.old[name])
+                for path, lines in self.lines[name].items():
+                    found.setdefault(path, Counter()).update(lines)
         return found
+
+    def _of(self, commit: Commit) -> dict[str, list[bytes]]:
+        row = self.state.get("commits", commit.id) or {}
+        if self.default.get(commit.id) != HUMAN and not row.get("seen", row.get("change", "") is None):
+            return {}  # not a commit that this clone saw a person make
+        found: dict[str, list[bytes]] = {}
+        for change in filter(_is_file, commit.files or ()):
+            hunks = self.hunks.get((change.before, change.after)) or []
+            known = self.state.node(change.path, change.after)
+            origins = unpack_map(known) if known is not None else []
+            unknown = {k for first, last in row.get("unknown", {}).get(change.path, ()) for k in range(first - 1, last)}
+            mine = {k for k in added_lines(hunks) if k not in unknown and (known is None or origins[k : k + 1] == [HUMAN])}
+            came = {hunk.new_at + k: line for hunk in hunks for k, line in enumerate(hunk.new)}
+            found.setdefault(change.path, []).extend(came[k] for k in sorted(mine))
+        return found
+
+    def typed(self, change: FileChange, added: Mapping[int, bytes], hunks: Iterable[Hunk]) -> set[int]:
+        """Of the lines that a rewritten commit adds to a file, those that stand in no commit that was rewritten, nor in the file
+        before: somebody wrote them while git waited. What reads as an agent's words is left out."""
+        if not self.old:
+            return set()
+        known = {squeeze(line) for hunk in hunks for line in hunk.old}
+        for path in {change.path, change.old} - {""}:
+            if path not in self.texts:
+                files = [c for commit in self.old.values() for c in commit.files or () if path in (c.path, c.old)]
+                with git.cat_file(self.place.common) as objects:
+                    blobs = objects.blobs({blob for c in files for blob in (c.before, c.after) if blob})
+                self.texts[path] = {squeeze(line) for blob in blobs.values() for line in split(blob or b"")}
+            known |= self.texts[path]
+        fresh = {k: line for k, line in added.items() if said(line) is not None and squeeze(line) not in known}
+        return set(fresh) - agents_words(self.state, fresh)
 
 
 def _resolution(place: Place, state: State, commit: Commit, file: history.Resolved, default: int) -> FileLines:
@@ -186,7 +234,7 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
     sources: list[tuple[str, float, bool, list[list[int]]]] = [row for name in names for row in state.nodes(name)]
     if change.status in "ARC" and not any(row[0] == change.after for row in sources):
         many = len(commit.files or ()) > MANY_FILES
-        sources += moved_from(place, state, change.path, change.after, _in_no_tree(place, commit), exact_only=many)
+        sources += moved_from(place, state, change.path, change.after, _stands_not_in(place, commit), exact_only=many)
     if not sources:
         return None
     sources.sort(key=lambda row: (row[1] > commit.at + 0.01, -row[1]))  # what came before the commit first, newest first
@@ -208,13 +256,12 @@ def _blobs_of(state: State, commit: str, names: Iterable[str]) -> list[str]:
     return [blob for name in names if (blob := (row or {}).get("blobs", {}).get(name))]
 
 
-def _in_no_tree(place: Place, commit: Commit) -> Callable[[str], bool]:
-    """Whether a path stands neither in the commit nor in its parent."""
+def _stands_not_in(place: Place, commit: Commit) -> Callable[[str], bool]:
+    """Whether a path does not stand in the commit."""
 
     def is_gone(path: str) -> bool:
-        names = [commit.id, *commit.parents[:1]]
-        tops = [os.fsencode(f"{name}:") + unquote(path) for name in names]
-        return all(git.attempt(["rev-parse", "--verify", "--quiet", top], place.cwd) is None for top in tops)
+        name = os.fsencode(f"{commit.id}:") + unquote(path)
+        return git.attempt(["rev-parse", "--verify", "--quiet", name], place.cwd) is None
 
     return is_gone
 
@@ -237,6 +284,7 @@ def _plain(
     hunks: Mapping[Pair, list[Hunk] | None],
     default: int,
     persons: Counter[bytes],
+    typed: Typed | None,
 ) -> FileLines:
     """The lines added to a file that no agent was seen to touch."""
     lines = FileLines(change.path)
@@ -244,8 +292,9 @@ def _plain(
     content = {hunk.new_at + k: line for hunk in steps for k, line in enumerate(hunk.new)}
     added = {k: content[k] for k in added_lines(steps)}
     doubtful = agents_words(state, added) if default == HUMAN else set()
+    fresh = typed(change, added, steps) if typed else set()
     for k, line in added.items():
-        known = k not in doubtful if default == HUMAN else _take(persons, line)
+        known = k not in doubtful if default == HUMAN else k in fresh or _take(persons, line)
         (lines.human if known else lines.unknown).append(k)
     if default == UNKNOWN and lines.human:  # so that it stays known when the commit is rewritten once more
         mine = set(lines.human)
@@ -279,7 +328,14 @@ def _origins(w: _Work, hunks: Mapping[Pair, list[Hunk] | None], content: list[by
     return origins, lost
 
 
-def _lines(state: State, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], default: int, persons: Counter[bytes]) -> FileLines:
+def _lines(
+    state: State,
+    w: _Work,
+    hunks: Mapping[Pair, list[Hunk] | None],
+    default: int,
+    persons: Counter[bytes],
+    typed: Typed | None,
+) -> FileLines:
     change, out = w.change, FileLines(w.change.path)
     before_atoms = {origin for origin in w.parent or () if origin > 0}
     if not change.after:
@@ -294,10 +350,15 @@ def _lines(state: State, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], defa
         default = UNKNOWN
     settled = settle(origins, added_lines(difference), content)
     doubtful = agents_words(state, {k: content[k] for k, origin in settled.items() if origin == BASE and default == HUMAN})
+    bare = {k: content[k] for k, origin in settled.items() if origin == BASE}
+    fresh = typed(change, bare, difference) if typed and not lost else set()
     for k, origin in settled.items():
         if origin > 0:
             out.atoms[k] = origin
-        elif origin == HUMAN or (origin == BASE and default == HUMAN and k not in doubtful) or _take(persons, content[k]):
+        elif origin == HUMAN or (origin == BASE and default == HUMAN and k not in doubtful):
+            out.human.append(k)
+            origins[k] = HUMAN
+        elif k in fresh or _take(persons, content[k]):
             out.human.append(k)
             origins[k] = HUMAN  # so that it stays known when the commit is rewritten
         else:

@@ -23,6 +23,7 @@ class GitWord:
     at: dict[str, float] = field(default_factory=dict)
     how: dict[str, str] = field(default_factory=dict)  # commit -> "", "rebase", "pick", "squash"
     agent: dict[str, str] = field(default_factory=dict)
+    mailed: set[str] = field(default_factory=set)  # made by `git am`, or by a rebase that works with it
     branch: dict[str, str] = field(default_factory=dict)
     root: dict[str, str] = field(default_factory=dict)
     linked: dict[str, dict[str, Kind]] = field(default_factory=dict)  # new commit -> {old commit: kind}

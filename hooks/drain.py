@@ -43,6 +43,9 @@ from git_hone.learner.errors import ConfigError, DataError, GitError, UsageError
 from git_hone.learner.store import Store
 from git_hone.learner.tables import DECISIONS
 
+MANY_COMMITS = 100
+"""Where more commits than this went away at once, git's own word alone says what became of them."""
+
 
 @dataclass
 class Drained:
@@ -257,6 +260,8 @@ def _git_word(events: Iterable[Event], state: State) -> GitWord:
             word.at[sha] = event.at
             word.root[sha] = says.get("root", "")
             word.how[sha] = "rebase" if says.get("rebase") else "pick" if says.get("pick") else ""
+            if event.name == "post-applypatch":
+                word.mailed.add(sha)
             if squashed.pop(says.get("git", ""), None) and not word.how[sha]:
                 word.how[sha] = "squash"
             if says.get("agent"):
@@ -344,12 +349,19 @@ def _attribute(batch: Batch) -> None:
         )
         default[commit.id] = HUMAN if seen and not named and not intake.lost(state, commit.at) else UNKNOWN
     linked = {new: set(olds) for new, olds in word.linked.items()}
+    by_hand = _by_hand(batch, provisional)
     for commit in batch.arrived:
         if word.how.get(commit.id) == "squash":  # made of whatever leads somewhere and is not in it
             linked.setdefault(commit.id, set()).update(
                 history.beside(place.cwd, commit.id, [*batch.tips.values(), *batch.known_tips.values()])
             )
-    batch.lines = attribute(place, state, batch.arrived, linked, default, word.at)
+    rebased = {old for olds in word.linked.values() for old, kind in olds.items() if kind == "rebase"}
+    gone = set(history.between(place.cwd, batch.known_tips.values(), batch.tips.values())) | batch.lost
+    for commit in batch.arrived:
+        if default[commit.id] == UNKNOWN and not linked.get(commit.id):  # git said nothing: made of what went away meanwhile
+            olds = (rebased if commit.id in by_hand else gone) - {commit.id}
+            linked[commit.id] = olds if len(olds) <= MANY_COMMITS else set()
+    batch.lines = attribute(place, state, batch.arrived, linked, default, word.at, by_hand)
     batch.seen = {name for name, kind in default.items() if kind == HUMAN}
     for name in default:
         lines, row = batch.lines.get(name, ()), state.get("commits", name)
@@ -357,6 +369,21 @@ def _attribute(batch: Batch) -> None:
         if told and (row is None or row["change"] is None):
             unknown = {f.path: ranges(f.unknown) for f in lines if f.unknown}
             state.put("commits", name, {"change": None, "blobs": {}, "seen": True, "unknown": unknown})
+
+
+def _by_hand(batch: Batch, provisional: set[str]) -> set[str]:
+    """Commits that somebody here took part in while git rewrote, no agent's tool call being open: after a conflict, at a stop of a
+    rebase, or as git made them alone, which adds no line of its own."""
+    word, state = batch.word, batch.state
+    return {
+        commit.id
+        for commit in batch.arrived
+        if word.how.get(commit.id) in ("rebase", "pick")
+        and commit.id not in provisional
+        and commit.id not in word.agent
+        and (commit.id not in word.mailed or commit.id in word.linked)
+        and not intake.lost(state, commit.at)
+    }
 
 
 def write_rows(place: Place, rows: Rows, shards: int) -> None:

@@ -131,6 +131,9 @@ def take(place: Place, state: State, events: Iterable[Event], now: float, redact
     for event, seen in steps:
         windows.append((event, seen, *_session(state, event, seen, taken, redactor)))
     trees = history.tree_changes(place.cwd, [pair for w in windows if (pair := _trees(w[1], w[2]))])
+    for event, seen, use, _ in windows:
+        if (pair := _trees(seen, use)) and pair not in trees:  # gone before they were read: what the tool wrote may be anywhere
+            _lose(state, event.at)
     transitions = [t for w in windows for t in _transitions(state, place, w, trees, taken) if keep.path(t.path)]
     _follow(place, state, transitions)
     _finish_runs(state, taken, now)
@@ -383,8 +386,12 @@ def _unreadable(place: Place, state: State, step: Transition, size: int | None) 
     if step.edit is not None and any(
         name and git.attempt(["cat-file", "-e", name], place.common) is None for name in (step.before, step.after)
     ):
-        state.set_meta("lost", max(step.at, state.meta("lost", 0.0)))
+        _lose(state, step.at)
     _saw(state, step)
+
+
+def _lose(state: State, at: float) -> None:
+    state.set_meta("lost", max(at, state.meta("lost", 0.0)))
 
 
 def doubt(state: State, origins: list[int], hunks: Iterable[Hunk], at: float) -> None:

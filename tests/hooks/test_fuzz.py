@@ -632,12 +632,12 @@ class Fuzz:
                     content = self.content(f"{sha}:{path}").splitlines()
                     added = added | {k: content[k - 1] if k <= len(content) else "no such line" for k in set(owner) - set(added)}
                 for k, line in sorted(added.items()):
-                    truth = self.author.get(line + "\n", "either")
+                    truth = "either" if "copied" in path else self.author.get(line + "\n", "either")
                     verdict = owner.get(k, "unknown")
                     count[f"{verdict} {truth}" if verdict == "unknown" else "judged"] += 1
                     if verdict == "unknown":
                         self.unknown.append((sha[:8], made_by, path, k, truth, line))
-                    if truth == "either" or "copied" in path or verdict == "unknown":
+                    if truth == "either" or verdict == "unknown":
                         continue
                     if (truth[:2] == "ai") != (verdict == "ai") or (verdict == "ai" and session.get(k) != sessions[truth]):
                         wrong.append((sha[:8], made_by, path, k, verdict, line))

@@ -656,3 +656,89 @@ def test_a_persons_commit_stays_a_persons_when_it_is_rebased(p: Play) -> None:
     p.git("commit", "-q", "--amend", "-m", "other words")
     p.git("rebase", "-q", "--force-rebase", "HEAD~1")
     assert lines(p) == (10, 4, 0)
+
+
+def test_what_a_person_types_to_settle_a_rebase_is_the_persons(p: Play) -> None:
+    p.turn("src/new.py", "a", 4)
+    p.commit("ai")
+    p.git("checkout", "-q", "-b", "topic", "HEAD~1")
+    p.human("src/new.py", "mine = 1\nother = 2\n")
+    p.commit("by hand")
+    p.git("rebase", "main", check=False)
+    p.human("src/new.py", block("a", 4) + "mine = 1\nsettled = 3\n")
+    p.git("add", "-A")
+    p.git("rebase", "--continue")
+    assert p.show()["lines"] == {"ai": 0, "human": 2, "unknown": 0, "written": 0}
+
+
+def test_agents_lines_that_a_conflict_brings_back_are_not_the_persons_who_settles_it(p: Play) -> None:
+    p.human("src/one.py", "one = 1\n")
+    p.commit("one")
+    p.turn("src/one.py", "a", 4)
+    p.commit("ai")
+    p.git("checkout", "-q", "-b", "topic")
+    p.human("src/one.py", p.read("src/one.py") + "mine = 1\n")
+    p.commit("by hand")
+    p.git("checkout", "-q", "main")
+    p.human("src/one.py", "one = 2\n")
+    p.commit("without")
+    p.git("checkout", "-q", "topic")
+    p.git("rebase", "main", check=False)
+    p.git("checkout", "--theirs", "--", "src/one.py")
+    p.git("add", "-A")
+    p.git("rebase", "--continue")
+    seen = p.show()
+    mine = [k for first, last in seen["files"][0]["human_ranges"] for k in range(first, last + 1)]
+    assert not set(mine) & {2, 3, 4, 5}
+    assert 6 in mine
+
+
+def test_a_persons_commit_that_is_split_while_git_rebases_stays_the_persons(p: Play) -> None:
+    p.human("src/one.py", block("one", 3))
+    p.human("src/two.py", block("two", 3))
+    p.commit("by hand")
+    p.git("rebase", "-i", "HEAD~1", GIT_SEQUENCE_EDITOR="sed -i s/^pick/edit/")
+    p.git("reset", "-q", "HEAD~1")
+    p.git("add", "src/one.py")
+    p.git("commit", "-qm", "one")
+    p.human("src/two.py", block("two", 3) + "late = 1\n")
+    p.commit("two")
+    p.git("rebase", "--continue")
+    assert [p.show(rev)["lines"]["human"] for rev in ("HEAD~1", "HEAD")] == [3, 4]
+
+
+def test_a_persons_lines_in_a_commit_made_anew_by_plumbing_stay_the_persons(p: Play) -> None:
+    p.turn("src/base.py", "a", 2)
+    p.commit("ai")
+    p.human("src/one.py", block("one", 3))
+    p.commit("by hand")
+    new = p.git("commit-tree", p.git("rev-parse", "HEAD^{tree}"), "-p", "HEAD~1", "-m", "again")
+    p.git("update-ref", "HEAD", new)
+    assert p.show()["lines"]["human"] == 3
+
+
+def test_a_file_mostly_anew_that_is_moved_in_the_same_commit_is_its_authors(p: Play) -> None:
+    p.human("src/one.py", block("one", 4))
+    p.commit("by hand")
+    p.write("src/one.py", block("a", 10))
+    p.git("mv", "src/one.py", "src/moved.py")
+    p.commit("moved")
+    p.human("src/moved.py", "".join("    " + line for line in p.read("src/moved.py").splitlines(True)))
+    p.commit("indented")
+    assert p.ai("HEAD~1") == 10
+    assert p.show()["lines"]["human"] == 0
+
+
+def test_what_a_shell_wrote_and_was_gone_before_it_was_read_is_unknown(p: Play) -> None:
+    p.quiet()
+    p.turn("src/base.py", "known", 2)
+    p.commit("known")
+    p.show()
+    p.prompt("more")
+    p.shell("echo 'generated = compute(1)' > src/gen.py")
+    p.git("gc", "-q", "--prune=now")
+    p.human("src/base.py", p.read("src/base.py") + p.read("src/gen.py"))
+    p.write("src/base.py", "import os\n" + p.read("src/base.py"))
+    (p.repo / "src/gen.py").unlink()
+    p.commit("c")
+    assert p.show()["lines"]["human"] == 0
