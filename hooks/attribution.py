@@ -110,6 +110,8 @@ def attribute(
                 found[commit.id] = lines
             continue
         work = [w for change in commit.files if (w := _work(place, state, commit, change, paths, linked.get(commit.id, set())))]
+        if commit.id in seen:
+            _forget_what_came_later(state, commit, work)
         kind = default[commit.id]
         persons = heirs.of(linked.get(commit.id, ())) if kind == UNKNOWN else {}
         if not work and not persons and commit.id not in by_hand and (kind == UNKNOWN or len(commit.files) > MANY_FILES):
@@ -249,6 +251,16 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
     picked += [(row[0], unpack_map(row[3]), True) for row in useful[NEAREST:] if row[0] in from_old]
     picked.sort(key=lambda source: not source[2])
     return _Work(commit, change, exact, picked, parent_map, written)
+
+
+def _forget_what_came_later(state: State, commit: Commit, work: Iterable[_Work]) -> None:
+    """Take the lines of tool calls that began after the commit from the evidence: what they wrote was not there to be committed."""
+    maps = [m for w in work for m in (w.exact, w.parent, *(m for _, m, _ in w.sources)) if m]
+    began = state.edit_rows({edit_of(origin) for m in maps for origin in m if origin > 0})
+    later = {number for number, (_, edit) in began.items() if (edit.get("began") or 0.0) > commit.at + 0.01}
+    if later:
+        for m in maps:
+            m[:] = [BASE if edit_of(origin) in later else origin for origin in m]
 
 
 def _blobs_of(state: State, commit: str, names: Iterable[str]) -> list[str]:

@@ -246,7 +246,8 @@ def _transitions(
     elif seen.tree:
         return []  # a shell tool whose beginning nobody saw: no evidence
     moves = moves_history(seen.command)
-    base = {"run": run["run_id"], "use": seen.use_id, "tool": seen.tool, "how": "shell" if pair else "edit"}
+    base = {"run": run["run_id"], "use": seen.use_id, "tool": seen.tool, "how": "shell" if pair else "edit",
+            "began": use["at"] if use else None}  # fmt: skip
     found = []
     if pair:
         for change in trees.get(pair, ()):

@@ -245,7 +245,7 @@ def test_rebase_conflict_resolved_by_rewriting(p: Play) -> None:
     p.git("add", "-A")
     p.git("rebase", "--continue")
     seen = p.show()
-    assert (seen["lines"]["ai"], seen["lines"]["human"], seen["lines"]["unknown"]) == (4, 0, 1)
+    assert (seen["lines"]["ai"], seen["lines"]["human"], seen["lines"]["unknown"]) == (4, 1, 0)
 
 
 def test_pull_with_rebase_and_autostash(p: Play, tmp_path: Path) -> None:

@@ -729,6 +729,17 @@ def test_a_file_mostly_anew_that_is_moved_in_the_same_commit_is_its_authors(p: P
     assert p.show()["lines"]["human"] == 0
 
 
+def test_what_an_agent_wrote_again_after_a_commit_is_no_evidence_for_the_commit(p: Play) -> None:
+    p.quiet()
+    p.human("src/one.py", "mine = compute(1)\n")
+    p.commit("by hand")
+    p.human("src/one.py", "other = compute(2)\n")
+    p.commit("otherwise")
+    p.write("src/one.py", "mine = compute(1)\nmore = compute(3)\n")
+    p.commit("ai")
+    assert (p.ai("HEAD~2"), p.ai()) == (0, 2)
+
+
 def test_what_a_shell_wrote_and_was_gone_before_it_was_read_is_unknown(p: Play) -> None:
     p.quiet()
     p.turn("src/base.py", "known", 2)
