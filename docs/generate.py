@@ -129,8 +129,9 @@ LIMITS = """## Where unknown is the answer
 - In a merge commit only the lines count that no parent has, and only where an agent's tool call is seen to have written one of them.
 - An agent's deletions leave no line, so a change that only deletes has no record of its own; what it took away from an earlier
   change is that change's outcome.
-- Long random histories still find a line at fault now and then: `HONE_FUZZ=25 HONE_FUZZ_FIRST=3000 HONE_FUZZ_STEPS=30 pytest -s
-  tests/hooks/test_fuzz.py` prints each, and what was unknown by the operation that made the commit.
+- A few lines in a hundred of the random histories are unknown: `HONE_FUZZ=100 pytest -s tests/hooks/test_fuzz.py` prints how many, by
+  the operation that made the commit. What `git gc --prune=now` takes of an agent's text before anybody read it makes every line
+  without an author unknown for a day.
 - Right after a commit, before the worker has ended (it asks the system to write the file system out), a power cut can take the
   commit with it, as it can without git-hone: git itself does not wait for the disk.
 """
