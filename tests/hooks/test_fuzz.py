@@ -7,7 +7,7 @@ session's line called another's); unknown is, and is counted by the operation th
     HONE_FUZZ=2000 pytest tests/hooks/test_fuzz.py -s      # many more, with the counts
 
 HONE_FUZZ_FIRST is the first seed, HONE_FUZZ_STEPS the steps of a history (a list gives them out in turn), HONE_FUZZ_REPORT a file
-for the counts as JSON; a single history is told in full. Two histories in three are drained only where the sequence says so, the
+for the counts so far as JSON; a single history is told in full. Two histories in three are drained only where the sequence says so, the
 others also in the middle of things, as a background worker does. A seed plays the same every time: each clock is the history's
 own, no process runs beside it, and git's objects are the same to the byte. The agent's events are filed as its hooks file them,
 from Python; in one history of ten by the hooks themselves.
@@ -747,14 +747,15 @@ def test_random_histories_are_never_wrong(ground: Ground, record_property: Calla
         assert not fuzz.p.failed, (seed, fuzz.p.failed)
         for name, count in fuzz.counts.items():
             total.setdefault(name, Counter()).update(count)
-    everything = sum(total.values(), Counter())
-    unknown = {name: n for name, n in everything.items() if name.startswith("unknown") and not name.endswith("either")}
-    told = {"histories": SEEDS, "first": FIRST, "steps": STEPS, "judged": everything["judged"], "unknown": unknown, "wrong": failed,
-            "pruned": pruned, "unknown by seed": by_seed, "by operation": {name: dict(count) for name, count in sorted(total.items())}}  # fmt: skip
+        everything = sum(total.values(), Counter())
+        unknown = {name: n for name, n in everything.items() if name.startswith("unknown") and not name.endswith("either")}
+        if REPORT:
+            told = {"histories": seed - FIRST + 1, "first": FIRST, "steps": STEPS, "judged": everything["judged"], "unknown": unknown,
+                    "wrong": failed, "pruned": pruned, "unknown by seed": by_seed,
+                    "by operation": {name: dict(count) for name, count in sorted(total.items())}}  # fmt: skip
+            Path(REPORT).write_text(json.dumps(told, indent=1))
     for name, number in (("tried", everything["judged"]), ("wrong", len(failed)), ("unknown", sum(unknown.values()))):
         record_property(name, number)
-    if REPORT:
-        Path(REPORT).write_text(json.dumps(told, indent=1))
     print(f"{SEEDS} histories: {everything['judged']} lines judged, {len(failed)} histories wrong, {sum(unknown.values())} unknown,",
           f"{pruned['unknown']} of them in {pruned['histories']} histories in which git gc took what nobody had read")  # fmt: skip
     for name, count in sorted(total.items()):
