@@ -254,13 +254,14 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
 
 
 def _forget_what_came_later(state: State, commit: Commit, work: Iterable[_Work]) -> None:
-    """Take the lines of tool calls that began after the commit from the evidence: what they wrote was not there to be committed."""
+    """Let lines of tool calls that began after the commit be unknown: what those wrote was not there to be committed, unless the
+    clock was set back in between."""
     maps = [m for w in work for m in (w.exact, w.parent, *(m for _, m, _ in w.sources)) if m]
     began = state.edit_rows({edit_of(origin) for m in maps for origin in m if origin > 0})
     later = {number for number, (_, edit) in began.items() if (edit.get("began") or 0.0) > commit.at + 0.01}
     if later:
         for m in maps:
-            m[:] = [BASE if edit_of(origin) in later else origin for origin in m]
+            m[:] = [UNKNOWN if edit_of(origin) in later else origin for origin in m]
 
 
 def _blobs_of(state: State, commit: str, names: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -738,6 +739,17 @@ def test_what_an_agent_wrote_again_after_a_commit_is_no_evidence_for_the_commit(
     p.write("src/one.py", "mine = compute(1)\nmore = compute(3)\n")
     p.commit("ai")
     assert (p.ai("HEAD~2"), p.ai()) == (0, 2)
+
+
+def test_a_clock_set_back_between_edit_and_commit_makes_no_line_a_persons(p: Play) -> None:
+    p.quiet()
+    p.turn("src/new.py", "a")
+    edited = set(p.place.inbox.iterdir())
+    p.git("add", "-A")
+    p.git("commit", "-qm", "c", GIT_COMMITTER_DATE="1000000000 +0000")
+    for file in set(p.place.inbox.iterdir()) - edited:
+        os.utime(file, (1e9, 1e9))
+    assert p.show()["lines"]["human"] == 0
 
 
 def test_what_a_shell_wrote_and_was_gone_before_it_was_read_is_unknown(p: Play) -> None:
