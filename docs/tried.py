@@ -50,9 +50,9 @@ ROWS = [
     Row("Attribution", "fuzz", "random histories, each line judged against a model that never reads our data; tried counts lines",
         f"HONE_FUZZ=60 HONE_FUZZ_FIRST=9000 {H}/test_fuzz.py -k random_histories"),
     Row("Attribution", "fuzz-long", "the same: 200 histories of 10 and 20 steps",
-        f"HONE_FUZZ=200 HONE_FUZZ_FIRST=100000 HONE_FUZZ_STEPS=10,20 {H}/test_fuzz.py -k random_histories"),
+        f"HONE_FUZZ=200 HONE_FUZZ_FIRST=300000 HONE_FUZZ_STEPS=10,20 {H}/test_fuzz.py -k random_histories"),
     Row("Attribution", "fuzz-deep", "the same: 60 histories of 40 steps",
-        f"HONE_FUZZ=60 HONE_FUZZ_FIRST=200000 HONE_FUZZ_STEPS=40 {H}/test_fuzz.py -k random_histories"),
+        f"HONE_FUZZ=60 HONE_FUZZ_FIRST=400000 HONE_FUZZ_STEPS=40 {H}/test_fuzz.py -k random_histories"),
     Row("Hook and commit", "twin",
         "git commands in a repository with git-hone, whole or broken, and in a twin without it; tried counts commands, wrong is any "
         "difference in output, exit code or what is left", f"{H}/test_twin.py"),

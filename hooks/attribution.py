@@ -97,9 +97,12 @@ def attribute(
     paths = state.node_paths()
     if not paths and not any(default[commit.id] == UNKNOWN and linked.get(commit.id) for commit in commits):
         return found
-    heirs = Heirs(place, state, {old for c in commits if default[c.id] == UNKNOWN for old in linked.get(c.id, ())}, default)
+    heirs = Heirs(
+        place, state, {old for c in commits if default[c.id] == UNKNOWN for old in linked.get(c.id, ())}, default, found
+    )
     merges = history.resolved(place.cwd, [commit.id for commit in commits if commit.is_merge and commit.id in seen])
     for commit in commits:
+        heirs.done.add(commit.id)
         if commit.files is None:
             lines = [
                 _resolution(place, state, commit, file, default[commit.id])
@@ -127,7 +130,7 @@ def attribute(
         paths |= {w.change.path for w in work}  # seen from here on
         if any(f.atoms or f.killed or f.unknown for f in lines):
             found[commit.id] = lines
-        elif persons:
+        elif persons or (kind == UNKNOWN and any(f.human for f in lines)):
             default[commit.id] = HUMAN
     return found
 
@@ -138,10 +141,14 @@ Typed = Callable[[FileChange, Mapping[int, bytes], Iterable[Hunk]], set[int]]
 class Heirs:
     """What a rewritten commit has from those it was made of: the lines that this clone saw a person write there."""
 
-    def __init__(self, place: Place, state: State, olds: set[str], default: Mapping[str, int]) -> None:
+    def __init__(
+        self, place: Place, state: State, olds: set[str], default: Mapping[str, int], found: Mapping[str, list[FileLines]]
+    ) -> None:
         self.place, self.state, self.default = place, state, default
         self.texts: dict[str, set[bytes]] = {}
         self.lines: dict[str, dict[str, list[bytes]]] = {}
+        self.done: set[str] = set()
+        self.found: Mapping[str, list[FileLines]] = found
         self.old = {commit.id: commit for commit in history.read(place.cwd, sorted(olds), place.common)} if olds else {}
         files = [change for commit in self.old.values() for change in commit.files or () if _is_file(change)]
         self.hunks = diff_pairs(place.common, [(change.before, change.after) for change in files])
@@ -150,7 +157,7 @@ class Heirs:
         """Path -> lines, as often as they stand there."""
         found: dict[str, Counter[bytes]] = {}
         for name in olds:
-            if name in self.old:
+            if name in self.old and (name in self.done or name not in self.default):  # not one that is looked at later
                 if name not in self.lines:
                     self.lines[name] = self._of(self.old[name])
                 for path, lines in self.lines[name].items():
@@ -158,8 +165,9 @@ class Heirs:
         return found
 
     def _of(self, commit: Commit) -> dict[str, list[bytes]]:
+        looked_at = {f.path: f.human for f in self.found.get(commit.id, ())}
         row = self.state.get("commits", commit.id) or {}
-        if self.default.get(commit.id) != HUMAN and not row.get("seen", row.get("change", "") is None):
+        if not looked_at and self.default.get(commit.id) != HUMAN and not row.get("seen", row.get("change", "") is None):
             return {}  # not a commit that this clone saw a person make
         found: dict[str, list[bytes]] = {}
         for change in filter(_is_file, commit.files or ()):
@@ -168,6 +176,8 @@ class Heirs:
             origins = unpack_map(known) if known is not None else []
             unknown = {k for first, last in row.get("unknown", {}).get(change.path, ()) for k in range(first - 1, last)}
             mine = {k for k in added_lines(hunks) if k not in unknown and (known is None or origins[k : k + 1] == [HUMAN])}
+            if commit.id in self.found:
+                mine &= set(looked_at.get(change.path, ()))
             came = {hunk.new_at + k: line for hunk in hunks for k, line in enumerate(hunk.new)}
             found.setdefault(change.path, []).extend(came[k] for k in sorted(mine))
         return found

@@ -125,7 +125,8 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
     state.put_change(facts)
     put_atoms(state, verdict.change, arrival.atoms)
     blobs = {c.path: c.after for c in commit.files or []}
-    state.put("commits", commit.id, {"change": verdict.change, "blobs": blobs, "seen": commit.id in batch.seen})
+    state.put("commits", commit.id, {"change": verdict.change, "blobs": blobs, "seen": commit.id in batch.seen,
+                                   "unknown": {f.path: ranges(f.unknown) for f in lines if f.unknown}})  # fmt: skip
     batch.touched.add(verdict.change)
     for name in verdict.absorbs:
         other = state.get("changes", name)

@@ -432,7 +432,7 @@ class Fuzz:
         self.p.git("rebase", "-q", "-i", base, check=False, GIT_SEQUENCE_EDITOR=f"cp '{todo}'")
         if not self.conflicts() and self.clean() and "rebase" in self.p.git("status"):
             if self.rng.random() < 0.6:
-                self.p.git("reset", "-q", "HEAD~1")
+                self.p.git("reset", "-q", "HEAD~1", check=False)
                 self.commit_one()
                 self.commit()
             else:

@@ -764,3 +764,17 @@ def test_what_a_shell_wrote_and_was_gone_before_it_was_read_is_unknown(p: Play) 
     (p.repo / "src/gen.py").unlink()
     p.commit("c")
     assert p.show()["lines"]["human"] == 0
+
+
+def test_a_squash_is_not_known_by_the_commit_that_amends_it(p: Play, tmp_path: Path) -> None:
+    p.quiet()
+    p.git("clone", "-q", str(p.repo), str(tmp_path / "other"))
+    (tmp_path / "other" / "theirs.py").write_text(block("t", 4))
+    p.git("add", "-A", cwd=tmp_path / "other")
+    p.git("commit", "-qm", "theirs", cwd=tmp_path / "other")
+    p.git("fetch", "-q", str(tmp_path / "other"), "main:theirs")
+    p.git("merge", "-q", "--squash", "theirs")
+    p.git("commit", "-qm", "squashed")
+    p.git("branch", "kept")
+    p.git("commit", "-q", "--amend", "-m", "amended")
+    assert lines(p, "kept") == (0, 0, 4)
