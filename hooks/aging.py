@@ -15,6 +15,7 @@ What it keeps is a working copy: without it, the next call walks again and finds
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ from git_hone.hooks.ids import digest
 from git_hone.hooks.lines import ranges
 from git_hone.hooks.lock import locked
 from git_hone.hooks.outcomes import deed
-from git_hone.hooks.paths import unquote
+from git_hone.hooks.paths import quote, unquote
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State, dumps
 from git_hone.learner.errors import UsageError
@@ -329,7 +330,7 @@ def _judge(look: _Look) -> None:
         measure = edits.Measure(objects, Formatters(place.top))
         for rework in look.reworks:
             commit, change, delay = walk.commits[rework.by], rework.change, rework.when - rework.landed
-            diff, who = found.get(commit.sha), _by(look.state, commit.sha)
+            diff, who = found.get(commit.sha), _by(place, look.state, commit.sha)
             edit = None
             if diff is not None and who == "human":
                 lines = edits.written_lines(objects, change["commit"], change["files"])
@@ -362,13 +363,20 @@ def _edited(look: _Look, rework: Rework, edit: edits.Edit, delay: int) -> None:
             )
 
 
-def _by(state: State, commit: str) -> str:
-    """Whose lines a commit brings in: human, ai or unknown."""
+def _by(place: Place, state: State, commit: str) -> str:
+    """Whose work a commit is: human, ai or unknown. By the lines that it brings in; where it has no change of ours, by whether a tool
+    call left a file just so: what only takes lines away brings none in."""
     row = state.get("commits", commit)
     if row is None:
         return "unknown"
     change = state.get("changes", row["change"]) if row["change"] else None
+    if change is None and not row["change"]:
+        listed = git.text(git.attempt(["diff-tree", "-r", "-z", "--root", "--no-commit-id", commit], place.cwd) or b"").split(
+            "\0"
+        )
+        left = [(quote(os.fsencode(path)), head.split(" ")[3]) for head, path in zip(listed[::2], listed[1::2], strict=False)]
+        return "ai" if any(state.written(path, blob) for path, blob in left) else "human"
     if change is None or change["commit"] != commit:
-        return "unknown" if row["change"] else "human"
+        return "unknown"
     ai, human, unknown = (change[f"lines_{who}"] for who in ("ai", "human", "unknown"))
     return "ai" if ai > human + unknown else "human" if human > ai + unknown else "unknown"

@@ -108,6 +108,13 @@ class State:
         row = self.db.execute("select map from nodes where path = ? and blob = ?", (path, blob)).fetchone()
         return json.loads(row[0]) if row else None
 
+    def written(self, path: str, blob: str) -> bool:
+        """Whether a tool call left the file like this."""
+        return (
+            self.db.execute("select 1 from nodes where path = ? and blob = ? and written = 1", (path, blob)).fetchone()
+            is not None
+        )
+
     def put_node(self, path: str, blob: str, at: float, packed: list[list[int]], *, written: bool) -> None:
         self.db.execute(
             "insert into nodes values (?, ?, ?, ?, ?) on conflict (path, blob) do update set at = max(at, excluded.at),"

@@ -282,7 +282,7 @@ def test_a_clock_that_jumps(p: Play) -> None:
 def test_branches_that_committed_their_records_merge_without_conflict(p: Play) -> None:
     """Segments are named by their content: two clones that both commit .agent/data merge by git alone."""
     gitignore = p.repo / ".agent/.gitignore"
-    gitignore.write_text(gitignore.read_text().replace("/data/\n", ""))
+    gitignore.write_text(gitignore.read_text().replace("/data/\n", "!/data/\n"))
     p.turn("src/base2.py", "base", 3)
     p.commit("base")
     p.show()
