@@ -1,14 +1,15 @@
-"""Run all benchmarks and write docs/benchmarks.md: `nox -s bench`, or `python -m bench [--changes 1000000]`."""
+"""Run all benchmarks and write docs/benchmarks.md: `nox -s bench`, or `python -m bench [--changes 1000000] [--only NAME]`."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from bench import commit, drain, events, redaction, scratch
+from bench import commit, drain, events, notes, outcomes, redaction, scratch
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
@@ -30,27 +31,49 @@ def table(result: dict[str, Any]) -> list[str]:
     return rows
 
 
+MEASURED: Final = {
+    "commit": (commit, "A commit"),
+    "events": (events, "An agent's event"),
+    "drain": (drain, "From event to record"),
+    "redaction": (redaction, "Redaction"),
+    "notes": (notes, "Notes between clones"),
+    "outcomes": (outcomes, "Outcomes over time"),
+}
+
+
+def section(name: str, changes: str) -> str:
+    """One section of the page, measured now."""
+    if name == "stats":
+        command = [sys.executable, "-m", "bench.stats", changes]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return "\n".join(["## Statistics", "", f"`python -m bench.stats {changes}`", "", "```", said.strip(), "```", ""])
+    module, title = MEASURED[name]
+    about = (module.__doc__ or "").strip().split("\n\n")
+    page = [f"## {title}", "", about[0], "", f"`{about[1].strip()}`", "", *about[2:3], "", *table(module.measure()), ""]
+    if module is commit:
+        page += ["The hardest case, `python -m bench.commit --files 200`:", "", *table(commit.measure(files=200)), ""]
+    return "\n".join(page)
+
+
 def main(argv: list[str]) -> int:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--changes", default="1000000", help="how many changes `stats` is asked about")
+    words.add_argument(
+        "--only", choices=[*MEASURED, "stats"], action="append", help="measure this one; the others stay as they are"
+    )
     given = words.parse_args(argv)
-    page = [HEAD.format(machine=scratch.machine())]
-    for module, title in (
-        (commit, "A commit"),
-        (events, "An agent's event"),
-        (drain, "From event to record"),
-        (redaction, "Redaction"),
-    ):
-        print(title, file=sys.stderr)
-        about = (module.__doc__ or "").strip().split("\n\n")
-        page += [f"## {title}", "", about[0], "", f"`{about[1].strip()}`", "", about[2], "", *table(module.measure()), ""]
-        if module is commit:
-            page += ["The hardest case, `python -m bench.commit --files 200`:", "", *table(commit.measure(files=200)), ""]
-    print("Statistics", file=sys.stderr)
-    command = [sys.executable, "-m", "bench.stats", given.changes]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    page += ["## Statistics", "", f"`python -m bench.stats {given.changes}`", "", "```", said.strip(), "```", ""]
-    PAGE.write_text("\n".join(page), "utf-8")
+    head = HEAD.format(machine=scratch.machine())
+    if not given.only:
+        PAGE.write_text("\n".join([head, *(section(name, given.changes) for name in (*MEASURED, "stats"))]), "utf-8")
+        return 0
+    page = PAGE.read_text("utf-8")
+    for name in given.only:
+        print(name, file=sys.stderr)
+        new = section(name, given.changes)
+        title = new.splitlines()[0]
+        old = re.search(rf"^{re.escape(title)}$.*?(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+        page = page[: old.start()] + new + "\n" + page[old.end() :] if old else f"{page.rstrip()}\n\n{new}"
+    PAGE.write_text(page, "utf-8")
     return 0
 
 

@@ -420,7 +420,16 @@ def _publish(cwd: Path, ref: str, tip: str | None, mark: str | None, plan: _Plan
     finally:
         if kept is not None:
             kept.unlink(missing_ok=True)
+            _sweep(kept.parent)
     return True
+
+
+def _sweep(folder: Path) -> None:
+    """Take away `.keep` files of ours that stand alone: a collection took their pack all the same."""
+    for file in folder.glob("pack-*.keep"):
+        with contextlib.suppress(OSError):
+            if not file.with_suffix(".pack").exists() and file.read_bytes().startswith(b"git-hone "):
+                file.unlink()
 
 
 def _import(cwd: Path, stream: bytes) -> str:

