@@ -219,7 +219,7 @@ def test_a_rebase_of_many_commits_has_one_worker_at_a_time(p: Play, record_prope
     assert int(p.git("rev-list", "--count", "main..topic")) == COMMITS
     starts = (folder / "starts").read_text().splitlines() if (folder / "starts").exists() else []
     assert not (folder / "overlaps").exists()
-    assert 1 <= len(starts) <= 3
+    assert 1 <= len(starts) <= COMMITS // 50  # nothing is started while git rebases; afterwards, whoever finds an event
     record_property("tried", COMMITS)
 
 
