@@ -1,5 +1,5 @@
 """Write the reference pages that the code already says: commands.md, records.md, doctor.md and variants.md in docs/reference/,
-and docs/reliability.md from the runs that docs/tried.py made.
+the table of keys in its configuration.md, and docs/reliability.md from the runs that docs/tried.py made.
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit 1, and name them, when they are not up to date
@@ -8,6 +8,7 @@ python docs/generate.py --check    exit 1, and name them, when they are not up t
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ import tried
 from git_hone.cli import COMMANDS
 from git_hone.cli.app import main_group
 from git_hone.hooks.install import doctor
-from git_hone.learner import tables, variants
+from git_hone.learner import config, tables, variants
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- written by docs/generate.py; edit {source} instead -->"
@@ -170,6 +171,7 @@ def damages() -> str:
     return "\n".join([*page, "", DOCTOR_JSON])
 
 
+SETTINGS = "| key | default | allowed | what it does |\n|---|---|---|---|\n"
 VARIANTS = """`.agent/prompt_variants.json` and `.agent/model_variants.json` say what there is to choose among. Both are JSON lists, committed
 with the repository; `git hone init` writes them, and without a file the same shipped variants stand in. A file that breaks a rule is an
 error that names file, entry and key, and nothing is taken from it.
@@ -225,6 +227,36 @@ def shipped() -> str:
     return "\n".join(told)
 
 
+def configuration() -> str:
+    """The page of the configuration with its table of keys, which the schema says, written anew."""
+    page = (FOLDER / "configuration.md").read_text("utf-8")
+    head, row, rest = page.partition(SETTINGS)
+    _, blank, tail = rest.partition("\n\n")
+    if not row or not blank:
+        raise LookupError(f"docs/reference/configuration.md: no table that begins with {SETTINGS.strip()}")
+    return head + row + "\n".join(settings(config.schema())) + blank + tail
+
+
+def settings(node: dict[str, Any], path: str = "") -> Iterator[str]:
+    for key, rule in node["properties"].items():
+        if rule.get("type") == "object":
+            yield from settings(rule, f"{path}{key}.")
+        elif key != "$schema":
+            default = f"`{json.dumps(rule['default'])}`" if "default" in rule else "none"
+            yield f"| `{path}{key}` | {default} | {allowed(rule)} | {rule['description']} |"
+
+
+def allowed(rule: dict[str, Any]) -> str:
+    if "enum" in rule or rule["type"] == "boolean":
+        return " or ".join(f"`{json.dumps(one)}`" for one in rule.get("enum", (True, False)))
+    said = {"integer": "whole number", "number": "number", "string": "text", "array": "list of text"}[rule["type"]]
+    words = (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
+    limits = [f"{word} {rule[key]}" for key, word in words if key in rule]
+    limits += ["not empty"] if rule.get("minLength") or rule.get("minItems") else []
+    limits += [f"at most {rule['maxLength']} characters"] if "maxLength" in rule else []
+    return ", ".join([said, *limits])
+
+
 def reliability() -> str:
     """The page of what was tried, from the runs that docs/tried.py kept."""
     held = tried.results()
@@ -244,7 +276,7 @@ def reliability() -> str:
 
 def main(argv: list[str]) -> int:
     pages = {FOLDER / "commands.md": commands(), FOLDER / "records.md": records(), FOLDER / "doctor.md": damages()}
-    pages[FOLDER / "variants.md"] = variants_page()
+    pages |= {FOLDER / "variants.md": variants_page(), FOLDER / "configuration.md": configuration()}
     pages[FOLDER.parent / "reliability.md"] = reliability()
     stale = [path for path, page in pages.items() if not path.exists() or path.read_text("utf-8") != page]
     for path in stale:
