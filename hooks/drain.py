@@ -30,7 +30,6 @@ from git_hone.hooks import state as state_file
 from git_hone.hooks.attribution import attribute
 from git_hone.hooks.batch import Batch, GitWord, Rows
 from git_hone.hooks.consent import Consent, consent
-from git_hone.hooks.forget import withhold
 from git_hone.hooks.identity import Kind
 from git_hone.hooks.inbox import Event
 from git_hone.hooks.lines import HUMAN, UNKNOWN, ranges
@@ -150,6 +149,8 @@ def _drain(place: Place, now: float) -> Drained:
         _look_again(batch)
         write_rows(place, batch.rows, config["notes.shards"])
         if taken.withheld:
+            from git_hone.hooks.forget import withhold
+
             withhold(place, taken.withheld)
         state.set_meta("tips", batch.tips)
         state.set_meta("drained", [[event.file.name, event.at] for event in events])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from git_hone.hooks import git
 from git_hone.hooks.attribution import FileLines
 from git_hone.hooks.batch import Batch
 from git_hone.hooks.commits import Commit, FileChange
 from git_hone.hooks.paths import unquote
-from git_hone.hooks.tampering import FileChange as Change
-from git_hone.hooks.tampering import Flag, judge
-from git_hone.hooks.tampering.judge import MAX_BYTES
+
+if TYPE_CHECKING:  # a drain without an agent's lines judges nothing, and does not load what would
+    from git_hone.hooks.tampering import FileChange as Change
+    from git_hone.hooks.tampering import Flag
 
 MAX_FILES: Final = 300
 """A commit of more files than this is judged by its first ones, by path."""
@@ -25,6 +26,8 @@ def find(batch: Batch) -> None:
         row = batch.state.get("changes", known["change"]) if known and known["change"] else None
         if row is None or row["commit"] != commit.id or commit.files is None or not row["lines_ai"]:
             continue
+        from git_hone.hooks.tampering import judge
+
         files, said = _files(batch, commit)
         try:
             found = judge(files)
@@ -39,6 +42,9 @@ def find(batch: Batch) -> None:
 
 def _files(batch: Batch, commit: Commit) -> tuple[list[Change], list[dict[str, Any]]]:
     """The files with their contents, and what was left out, said as flags of the kind `not_judged`."""
+    from git_hone.hooks.tampering import FileChange as Change
+    from git_hone.hooks.tampering.judge import MAX_BYTES
+
     wanted = sorted((f for f in commit.files or () if f.mode.startswith("100") or not f.after), key=lambda f: f.path)
     said = [_left_out("", f"{len(wanted) - MAX_FILES} of {len(wanted)} files are not judged")] if len(wanted) > MAX_FILES else []
     wanted = wanted[:MAX_FILES]
