@@ -23,6 +23,7 @@ FOLDERS = ("hooks", "learner", "ci", "cli")
 RUFF, MYPY = "ruff==0.17.5", "mypy==2.4.1"
 TESTS = (
     *("pytest>=9", "pytest-cov>=7", "hypothesis>=6.100", "setuptools>=80", "tomli; python_version < '3.11'"),
+    *("gguf>=0.17", "safetensors>=0.6"),  # the small part of the extra `train`, for the converter
     *(RUFF, MYPY, "import-linter>=2.5", "pre-commit>=4", "prek>=0.2"),  # the real tools that the tests run
 )
 
