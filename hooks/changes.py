@@ -12,7 +12,7 @@ from git_hone.hooks.attribution import FileLines
 from git_hone.hooks.batch import Batch
 from git_hone.hooks.commits import Commit
 from git_hone.hooks.consent import excluded
-from git_hone.hooks.history.tokens import distance
+from git_hone.hooks.history.tokens import alike
 from git_hone.hooks.identity import Arrival, Known, Verdict, identify
 from git_hone.hooks.ids import change_id_for, digest
 from git_hone.hooks.lines import edit_of, ranges
@@ -167,13 +167,7 @@ def _keep(batch: Batch, row: dict[str, Any]) -> None:
 
 def _laid_out(lines: Iterable[FileLines]) -> set[int]:
     """The lines that stand in the commit laid out otherwise: a formatter has written nothing."""
-    return {
-        origin
-        for f in lines
-        for gone, old, new in f.replaced
-        if not distance(b"\n".join(old), b"\n".join(new))
-        for origin in gone
-    }
+    return {origin for f in lines for gone, old, new in f.replaced if alike(b"\n".join(old), b"\n".join(new)) for origin in gone}
 
 
 def _landed_elsewhere(state: State, atoms: Iterable[int], mine: set[str]) -> set[int]:
@@ -201,7 +195,7 @@ def _pairs(
             continue
         for atoms, old, new in f.replaced:
             rows = state.edit_rows({edit_of(atoms[0])})
-            if not rows or not distance(b"\n".join(old), b"\n".join(new)):
+            if not rows or alike(b"\n".join(old), b"\n".join(new)):
                 continue
             run_id = next(iter(rows.values()))[0]
             run = state.get("runs", run_id) or {}

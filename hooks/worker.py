@@ -6,21 +6,25 @@ once more; a hook that finds a living pid there starts no second one.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 import traceback
 from pathlib import Path
 
-from git_hone.hooks.aging import age
 from git_hone.hooks.drain import Drained, config_of, drain, sync
 from git_hone.hooks.inbox import pending
 from git_hone.hooks.place import Place, find
+from git_hone.hooks.state import State
+from git_hone.learner.store.lean import without_heavy
 
 GATHER_S = 0.05
 """How long to wait for the events that come with the first one."""
 COMPACT_EVERY = 16
+DAY_S = 86_400.0
 
 
 def start(place: Place) -> None:
@@ -57,7 +61,8 @@ def main(argv: list[str] | None = None) -> int:
         while True:
             pid_file.write_text(f"{os.getpid()}\n")
             time.sleep(GATHER_S)
-            done = drain(place, wait_s=60.0)
+            with without_heavy():
+                done = drain(place, wait_s=60.0)
             pid_file.unlink(missing_ok=True)
             if done.busy or not pending(place.inbox):
                 break
@@ -65,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
                 time.sleep(1.0)
         _tidy(place)
         sync(place)
-        age(place, wait_s=60.0)
+        _age(place)
         _learn(place)
     except Exception:  # the last line of defence of a background process: say it where `status` looks
         pid_file.unlink(missing_ok=True)
@@ -80,8 +85,19 @@ def _tidy(place: Place) -> None:
     from git_hone.learner.store import Store
 
     store = Store(place.data)
-    if store.count_segments() >= COMPACT_EVERY:
+    if store.is_crowded(COMPACT_EVERY):
         store.compact(COMPACT_EVERY)
+
+
+def _age(place: Place) -> None:
+    """Once a day, what time did to the changes."""
+    last = None
+    with contextlib.suppress(sqlite3.DatabaseError), State(place.hone / "state.db") as state:
+        last = state.meta("aged")
+    if last is None or not 0 <= time.time() - last["at"] < DAY_S:
+        from git_hone.hooks.aging import age
+
+        age(place, wait_s=60.0)
 
 
 def _learn(place: Place) -> None:

@@ -25,9 +25,11 @@ def command(outcomes: bool, as_json: bool) -> None:
     """
     from git_hone.hooks.drain import drain
     from git_hone.hooks.place import find
+    from git_hone.learner.store.lean import without_heavy
 
     place = find(Path.cwd())
-    done = drain(place)
+    with without_heavy():
+        done = drain(place)
     aged = None
     if outcomes:
         from git_hone.hooks.aging import age

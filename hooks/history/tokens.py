@@ -23,6 +23,15 @@ def tokens(text: bytes) -> list[bytes]:
     return [token for k, token in enumerate(found) if not (token == b"," and k + 1 < len(found) and found[k + 1] in CLOSING)]
 
 
+def alike(before: bytes, after: bytes) -> bool:
+    """Whether only the layout differs.
+
+    >>> alike(b"return  x+1", b"return x + 1"), alike(b"a b", b"")
+    (True, False)
+    """
+    return before == after or tokens(before) == tokens(after)
+
+
 def distance(before: bytes, after: bytes) -> int:
     """Tokens inserted, deleted or replaced on the way from `before` to `after`, as difflib aligns them; 0 when only the layout
     differs.

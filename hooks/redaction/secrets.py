@@ -14,6 +14,7 @@ import binascii
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from math import log2
 from typing import Final, NamedTuple
@@ -39,15 +40,7 @@ KINDS: Final = bytes(
 """Each character's kind: lower case, upper case, digit, separator, other."""
 LONG: Final = 16
 
-_TOKENS: Final = [
-    (
-        kind,
-        literal.encode(),
-        re.compile(f"{re.escape(literal)}(?<![A-Za-z0-9_]{re.escape(literal)})".encode() + f"(?:{tail})".encode()),
-    )
-    for kind, literals, tail in TOKENS
-    for literal in literals
-]
+_TOKENS: Final = [(kind, literal.encode(), tail.encode()) for kind, literals, tail in TOKENS for literal in literals]
 _BARE: Final = [(kind, re.compile(rb"(?:^|(?<=[=/]))(?:" + pattern.encode() + rb")", re.MULTILINE)) for kind, pattern in BARE]
 _BEGIN: Final = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _END: Final = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -120,15 +113,22 @@ def _formats(raw: bytes) -> Iterator[Span]:
     words = b"\n".join({word for word in raw.translate(WORDS).split() if len(word) >= LONG})
     if not words:
         return
-    for kind, literal, pattern in _TOKENS:
+    for kind, literal, tail in _TOKENS:
         if literal in words or (b":" in literal and literal in raw):
-            for match in pattern.finditer(raw):
+            for match in _token(literal, tail).finditer(raw):
                 if _plausible(match.group()[len(literal) :]):
                     yield Span(*match.span(), kind)
     for kind, pattern in _BARE:
         for token in {match.group() for match in pattern.finditer(words)}:
             if _plausible(token):
                 yield from (Span(match.start(), match.end(), kind) for match in re.finditer(re.escape(token), raw))
+
+
+@cache
+def _token(literal: bytes, tail: bytes) -> re.Pattern[bytes]:
+    """The pattern of one format, compiled when its literal is met for the first time: there are 180 of them, and most texts hold none."""
+    begin = re.escape(literal)
+    return re.compile(begin + b"(?<![A-Za-z0-9_]" + begin + b")(?:" + tail + b")")
 
 
 def _plausible(value: bytes) -> bool:

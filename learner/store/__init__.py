@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from git_hone.learner.store import compact as _compact
 from git_hone.learner.store import locks, quarantine, query, segments
 from git_hone.learner.store.columns import encode_rows, month_of, table_named
 from git_hone.learner.store.compact import Compaction
-from git_hone.learner.store.reading import Damage, Segment, Verified, living, scan
+from git_hone.learner.store.reading import Damage, Segment, Verified, listing, living, scan
 from git_hone.learner.store.sqlite import export_sqlite
 from git_hone.learner.tables import TABLES, Table
 
@@ -53,8 +54,14 @@ class Store:
         by_month: dict[str, list[Mapping[str, Any]]] = {}
         for row in encode_rows(kind, rows):
             by_month.setdefault(month_of(kind, row), []).append(row)
-        contents = {m: segments.serialise(segments.arrow_rows(kind, by_month[m], segments.metadata(kind, m))) for m in by_month}
-        return [segments.write(self.root, kind, month, contents[month]) for month in sorted(contents)]
+        made = {m: segments.arrow_rows(kind, by_month[m], segments.metadata(kind, m)) for m in sorted(by_month)}
+        contents = {month: segments.serialise(rows) for month, rows in made.items()}
+        written = []
+        for month, content in contents.items():
+            written.append(segments.write(self.root, kind, month, content))
+            self._known.wrote(kind, written[-1], made[month], [row["recorded_at"] for row in by_month[month]])
+        self._known.save()
+        return written
 
     def rows(
         self, table: str, *, since: datetime | None = None, where: Mapping[str, object] | None = None
@@ -104,6 +111,11 @@ class Store:
         total = sum(len(living(self._scan(each, afresh=number == 0))) for number, each in enumerate(wanted))
         self._known.save()
         return total
+
+    def is_crowded(self, n_files: int = 16) -> bool:
+        """Whether some month of a table has so many files, whatever is in them: a look at the names alone."""
+        crowds = Counter((table.name, month) for table in TABLES.values() for month, _ in listing(self.root, table))
+        return max(crowds.values(), default=0) >= n_files
 
     @property
     def _known(self) -> Verified:

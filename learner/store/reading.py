@@ -99,6 +99,17 @@ class Verified:
                                 "recorded": found.recorded, "replaces": found.replaces}  # fmt: skip
         return found
 
+    def wrote(self, table: Table, path: Path, rows: Any, recorded: Iterable[int]) -> None:
+        """Know a segment that was just written, without reading it again. rows: its Arrow table. recorded: their recorded_at, in
+        microseconds since 1970."""
+        stat, moments = os.lstat(path), sorted(recorded)
+        columns = [(field.name, str(field.type).replace("<item:", "<element:")) for field in rows.schema]  # as Parquet names it
+        self.known[f"{table.name}/{path.parent.name}/{path.name}"] = {
+            "stamp": [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns], "at": int(time.time()), "rows": rows.num_rows,
+            "columns": columns, "recorded": (moments[0], moments[-1]), "replaces": (),
+        }  # fmt: skip
+        self.changed = True
+
     def forget_missing(self, table: Table, present: Iterable[str]) -> None:
         """Drop what is known of files of a table that are no longer there."""
         here = set(present)

@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +68,8 @@ def metadata(table: Table, month: str, replaces: Iterable[str] = ()) -> dict[str
 @cache
 def own_version() -> str:
     """The version of git-hone that is running."""
+    from importlib.metadata import version
+
     return version("git-hone")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 import resource
 import string
@@ -220,6 +221,7 @@ def test_an_empty_store_reads_as_empty_and_is_not_made(store: Store) -> None:
 def test_a_store_that_cannot_be_written_to_is_read(store: Store, run_row: Callable[..., Row]) -> None:
     store.append("runs", [run_row(1)])
     for name in (".verified.json", ".readers.lock"):  # a folder in the way: a superuser may write to a read-only one
+        (store.root / name).unlink(missing_ok=True)
         (store.root / name).mkdir()
     assert len(Store(store.root).rows("runs")) == 1
     assert Store(store.root).connect().execute("SELECT count(*) FROM runs").fetchall() == [(1,)]
@@ -283,6 +285,43 @@ def test_links_that_lead_outside_are_refused(tmp_path: Path, run_row: Callable[.
 def test_importing_the_store_is_light() -> None:
     code = "import sys, git_hone.learner.store; sys.exit(bool({'pyarrow', 'duckdb', 'numpy', 'sqlite3'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_was_just_written_is_known_as_reading_it_would_tell(
+    store: Store, run_row: Callable[..., Row], change_row: Callable[..., Row]
+) -> None:
+    store.append("runs", [run_row(n) for n in (3, 1, 2)])
+    store.append("changes", [change_row(1)])
+    written = json.loads((store.root / ".verified.json").read_text())["files"]
+    (store.root / ".verified.json").unlink()
+    assert Store(store.root).check() == [] and Store(store.root).count_segments() == 2
+    read = json.loads((store.root / ".verified.json").read_text())["files"]
+    assert len(written) == 2
+    assert {name: held | {"at": 0} for name, held in written.items()} == {name: held | {"at": 0} for name, held in read.items()}
+
+
+def test_a_crowded_month_shows_without_a_look_into_its_files(store: Store, run_row: Callable[..., Row]) -> None:
+    assert not store.is_crowded(1)
+    for n in range(3):
+        store.append("runs", [run_row(n)])
+        store.append("changes", [])
+    assert store.is_crowded(3) and not store.is_crowded(4)
+    store.compact(3)
+    assert not store.is_crowded(2)
+
+
+def test_recording_leaves_numpy_out_and_lets_it_in_afterwards(tmp_path: Path) -> None:
+    code = (
+        "import sys; from datetime import datetime, timezone; from pathlib import Path\n"
+        "from git_hone.learner.store import Store; from git_hone.learner.store.lean import without_heavy\n"
+        "row = {'record_id': 'r', 'run_id': 'r', 'started_at': datetime.now(timezone.utc), 'recorded_at': datetime.now(timezone.utc)}\n"
+        "with without_heavy(): Store(Path(sys.argv[1])).append('runs', [row])\n"
+        "assert 'pyarrow' in sys.modules and not {'numpy', 'cloudpickle'} & set(sys.modules)\n"
+        "import numpy; assert numpy.arange(3).sum() == 3\n"
+        "assert len(Store(Path(sys.argv[1])).rows('runs')) == 1"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / ".agent" / "data")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_reading_with_a_warm_cache_needs_no_pyarrow(store: Store, run_row: Callable[..., Row]) -> None:
