@@ -22,7 +22,7 @@ FOLDERS = ("hooks", "learner", "ci", "cli")
 # the tools whose verdict changes with their version are pinned
 RUFF, MYPY = "ruff==0.17.5", "mypy==2.4.1"
 TESTS = (
-    *("pytest>=9", "pytest-cov>=7", "hypothesis>=6.100", "setuptools>=80", "tomli; python_version < '3.11'"),
+    *("pytest>=9", "pytest-cov>=7", "pytest-xdist>=3.8", "hypothesis>=6.100", "setuptools>=80", "tomli; python_version < '3.11'"),
     *("gguf>=0.17", "safetensors>=0.6"),  # the small part of the extra `train`, for the converter
     *(RUFF, MYPY, "import-linter>=2.5", "pre-commit>=4", "prek>=0.2"),  # the real tools that the tests run
 )
@@ -85,8 +85,8 @@ def demo(session: nox.Session) -> None:
 
 def check(session: nox.Session) -> None:
     install(session, *TESTS)
-    cover = () if session.posargs else ("--cov", "--cov-report=term:skip-covered")
-    session.run("pytest", *cover, *session.posargs)
+    whole = ("-n", "auto", "--dist", "worksteal", "--cov", "--cov-report=term:skip-covered")
+    session.run("pytest", *(session.posargs or whole))
 
 
 def install(session: nox.Session, *more: str) -> None:

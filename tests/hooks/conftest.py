@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,12 +27,23 @@ def block(tag: str, lines: int = 10) -> str:
     return "".join(f"def {tag}_{k}(x): return x + {k}\n" for k in range(lines))
 
 
+def processes() -> Iterator[tuple[Path, str]]:
+    """Every other process's folder and command line; without /proc no folder is known, and a worker's is the one it names."""
+    if not Path("/proc/self/cmdline").exists():
+        listed = subprocess.run(["ps", "-axo", "args"], capture_output=True, text=True, check=True)
+        yield from ((Path(), line) for line in listed.stdout.splitlines())
+    for folder in Path("/proc").glob("[0-9]*"):
+        if folder.name == str(os.getpid()):
+            continue
+        with contextlib.suppress(OSError):  # it has ended
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            yield (folder / "cwd").readlink(), line.strip()
+
+
 class Play(Player):
     """A session, and plain git beside it."""
 
     def git(self, *args: str, check: bool = True, cwd: Path | None = None, **env: str) -> str:
-        import subprocess
-
         done = subprocess.run(["git", *args], cwd=cwd or self.repo, env=os.environ | env, capture_output=True)
         if check and done.returncode:
             raise RuntimeError(f"git {' '.join(args)}: {done.stdout!r} {done.stderr!r}")
@@ -55,8 +69,23 @@ class Play(Player):
         return self.git("rev-parse", "HEAD")
 
     def quiet(self) -> None:
-        """No background worker from here on: the hooks find the pid of a living process, and the test drains."""
+        """No background worker from here on: the one at work ends, the hooks find the pid of a living process, and the test drains."""
+        assert self.workers(60) == []
         (self.place.hone / "worker.pid").write_text(f"{os.getpid()}\n")
+
+    def workers(self, wait_s: float) -> list[str]:
+        """This repository's hooks and workers that are still at it after at most `wait_s` seconds."""
+        until = time.monotonic() + wait_s
+        while found := [line for folder, line in processes() if self._ours(folder, line)]:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.05)
+        return found
+
+    def _ours(self, folder: Path, line: str) -> bool:
+        if "git_hone.hooks.worker" in line:
+            return folder / line.split()[-1] == self.place.hone
+        return folder.is_relative_to(self.repo) and ("hooks/" in line or "hone" in line)  # a hook that is about to become one
 
     @property
     def place(self) -> Place:

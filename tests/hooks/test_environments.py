@@ -35,11 +35,6 @@ def ai_lines(args: Sequence[str], cwd: Path, env: dict[str, str], before: Sequen
     return int(json.loads(done.stdout)["lines"]["ai"])
 
 
-def quiet(p: Play) -> None:
-    """Let no worker start: the test drains itself."""
-    (p.place.hone / "worker.pid").write_text(f"{os.getpid()}\n")
-
-
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file under `folder` with its bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
@@ -54,8 +49,8 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_variables_of_another_repository(fresh: Callable[..., Play], names: tuple[str, ...]) -> None:
     """Every command works on the repository that it stands in, and writes nothing to the other."""
     p, other = fresh(), fresh("other")
-    quiet(p)
-    quiet(other)
+    p.quiet()
+    other.quiet()
     p.turn("src/new.py", "a")
     p.commit("c")
     assert p.ai() == 10
@@ -90,7 +85,7 @@ def test_surroundings(p: Play, home: Path, kind: str) -> None:
     """Commit, drain and ask, with a name that is not ASCII, without a terminal."""
     me = {"GIT_AUTHOR_NAME": "é", "GIT_AUTHOR_EMAIL": "e@x", "GIT_COMMITTER_NAME": "é", "GIT_COMMITTER_EMAIL": "e@x"}
     env = SURROUNDINGS[kind](dict(os.environ), home) | me
-    quiet(p)
+    p.quiet()
     p.turn("src/é 日本.py", "a")
     p.git("add", "-A")
     done = subprocess.run(["git", "commit", "-qm", "é"], cwd=p.repo, env=env, capture_output=True, start_new_session=True)
@@ -107,7 +102,7 @@ def test_umask_077_and_000(fresh: Callable[..., Play]) -> None:
         before = os.umask(mask)
         try:
             p = fresh(f"mask{mask}")
-            quiet(p)
+            p.quiet()
             p.turn("src/new.py", "a")
             modes = {file.stat().st_mode & 0o077 for file in p.place.inbox.glob("*.ev") if b"%hone 1 agent" in file.read_bytes()}
             folder = p.place.inbox.stat().st_mode & 0o077
@@ -143,7 +138,7 @@ def _open(folder: Path) -> None:
 @ROOT_ONLY
 def test_a_read_only_git_hone_folder(p: Play, tmp_path: Path) -> None:
     """The commit succeeds in silence, and the history tells what the hook could not."""
-    quiet(p)
+    p.quiet()
     before = _as_nobody(p, tmp_path)
     p.show()
     p.turn("src/new.py", "a")
@@ -164,7 +159,7 @@ def test_a_read_only_git_hone_folder(p: Play, tmp_path: Path) -> None:
 @ROOT_ONLY
 def test_a_read_only_checkout_is_read(p: Play, tmp_path: Path) -> None:
     """What was recorded is shown to somebody who may write nothing; what is pending is said to be."""
-    quiet(p)
+    p.quiet()
     before = _as_nobody(p, tmp_path)
     p.turn("src/new.py", "a")
     p.commit("c")
@@ -209,7 +204,7 @@ def test_a_repository_of_somebody_else(repo: Callable[..., Any], home: Path) -> 
 
 def test_a_container_without_git_identity(p: Play, home: Path) -> None:
     """Notes are written under an identity of our own; the person's configuration is left as it is."""
-    quiet(p)
+    p.quiet()
     p.turn("src/new.py", "a")
     p.commit("c")
     (home / ".gitconfig").write_text("[user]\n\tuseConfigOnly = true\n")
@@ -220,8 +215,8 @@ def test_a_container_without_git_identity(p: Play, home: Path) -> None:
 
 def test_the_same_record_in_two_time_zones(p: Play) -> None:
     """Ids and months come from UTC: draining again elsewhere doubles nothing."""
+    p.quiet()
     p.turn("src/new.py", "a")
-    quiet(p)
     p.commit("c")
     saved = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in p.place.inbox.glob("*.ev")}
     listed: list[set[str]] = []

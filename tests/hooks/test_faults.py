@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -29,11 +28,6 @@ def block(tag: str, lines: int = 10) -> str:
     return "".join(f"def {tag}_{k}(x): return x + {k}\n" for k in range(lines))
 
 
-def quiet(p: Play) -> None:
-    """Let no worker start: the test drains itself."""
-    (p.repo / ".git/hone/worker.pid").write_text(f"{os.getpid()}\n")
-
-
 def settled(p: Play) -> list[dict[str, Any]]:
     drain(p.place)
     return Store(p.place.data).rows("changes")
@@ -46,7 +40,7 @@ def commit_alone(p: Play) -> subprocess.CompletedProcess[bytes]:
 
 def test_a_worker_killed_anywhere_loses_and_doubles_nothing(fresh: Callable[..., Play]) -> None:
     p = fresh()
-    quiet(p)
+    p.quiet()
     rng = random.Random(5)
     total = 0
     for k in range(KILLS):
@@ -79,7 +73,7 @@ def test_a_worker_killed_anywhere_loses_and_doubles_nothing(fresh: Callable[...,
 
 
 def test_draining_the_same_events_again_changes_nothing(p: Play) -> None:
-    quiet(p)
+    p.quiet()
     p.turn("src/new.py", "a")
     p.commit("c")
     saved = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file, _ in inbox.pending(p.place.inbox)}
@@ -92,7 +86,7 @@ def test_draining_the_same_events_again_changes_nothing(p: Play) -> None:
 
 
 def test_eight_writers_at_once(p: Play) -> None:
-    quiet(p)
+    p.quiet()
     commands = p.commands("UserPromptSubmit", None)
     payload = json.dumps({"session_id": "s", "hook_event_name": "UserPromptSubmit", "prompt": "x" * 9000, "cwd": str(p.repo)})
     script = f"for k in 1 2 3 4 5 6 7 8 9 10; do printf '%s' \"$PAYLOAD\" | sh -c '{commands[0]}'; done".replace("'", "'\"'\"'")
@@ -210,7 +204,7 @@ def test_a_payload_of_20_mb(p: Play) -> None:
 
 
 def test_torn_inbox_files_are_set_aside_later_not_at_once(p: Play) -> None:
-    quiet(p)
+    p.quiet()
     torn = p.place.inbox / "1-0.ev"
     torn.write_bytes(b"%hone 1 git post-commit\nroot=")
     drain(p.place)
@@ -345,28 +339,6 @@ def test_sha256_repository(fresh: Callable[..., Play]) -> None:
     assert p.ai() == 10
 
 
-def _command_lines() -> list[str]:
-    """Every process's command line; from /proc where there is one, as `ps` is not on every machine."""
-    if not Path("/proc/self/cmdline").exists():
-        return subprocess.run(["ps", "-axo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
-    lines = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return lines
-
-
-def workers_of(hone: Path, wait_s: float) -> list[str]:
-    """Command lines of the worker processes of this repository that are still there after at most `wait_s` seconds."""
-    until = time.monotonic() + wait_s
-    while True:
-        listed = _command_lines()
-        found = [line for line in listed if "git_hone.hooks.worker" in line and str(hone) in line]
-        if not found or time.monotonic() > until:
-            return found
-        time.sleep(0.1)
-
-
 def test_an_idle_repository_has_no_process(p: Play) -> None:
     p.turn("src/new.py", "a")
     p.commit("c")
@@ -377,5 +349,5 @@ def test_an_idle_repository_has_no_process(p: Play) -> None:
     assert not (p.place.hone / "worker.log").exists()
     assert not (p.place.hone / "worker.pid").exists()
     assert inbox.pending(p.place.inbox) == []
-    assert workers_of(p.place.hone, wait_s=20) == []
+    assert p.workers(20) == []
     assert notes.read(p.repo, [p.git("rev-parse", "HEAD")])

@@ -61,7 +61,7 @@ def lived(store: Store, n: int = 600, *, seed: int = 0, flip: bool = False) -> N
 def p(p: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A repository with one agent's commit, the test's process in it, and no worker that would fit on its own."""
     monkeypatch.chdir(p.repo)
-    (p.place.hone / "worker.pid").write_text(f"{os.getpid()}\n")
+    p.quiet()
     (p.place.hone / "last-fit").write_bytes(b"")
     p.turn("src/new.py", "new")
     p.commit("new")

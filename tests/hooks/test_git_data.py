@@ -302,7 +302,7 @@ def test_the_same_commit_in_two_clones_is_one_change(p: Play, fresh: Callable[..
 
 def test_a_missing_and_a_damaged_object_stop_nothing(p: Play) -> None:
     """Real histories have them: what needs them is unknown, the rest is recorded."""
-    (p.place.hone / "worker.pid").write_text(f"{os.getpid()}\n")  # no worker: all is drained after the damage
+    p.quiet()  # no worker: all is drained after the damage
     p.turn("src/one.py", "a")
     first = p.commit("one")
     p.turn("src/two.py", "b", 4)
