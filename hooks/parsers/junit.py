@@ -26,6 +26,21 @@ def parse(data: bytes) -> Counts:
     return of_tests(reader.outcomes, also_failed=reader.also_failed)
 
 
+def outcomes(data: bytes) -> dict[str, str]:
+    """{test id: passed | failed | skipped} of every test; of one that stands there twice, the worse. Raises DataError.
+
+    >>> outcomes(b'<testsuite><testcase file="t.py" classname="t" name="a"/><testcase name="b"><failure/></testcase></testsuite>')
+    {'t.py::a': 'passed', 'b': 'failed'}
+    """
+    reader = _Reader()
+    walk(data, FORM, reader.start, reader.end)
+    found: dict[str, str] = {}
+    for name, outcome in reader.outcomes:
+        if found.get(name) != "failed":
+            found[name] = outcome
+    return found
+
+
 class _Reader:
     def __init__(self) -> None:
         self.outcomes: list[tuple[str, str]] = []

@@ -1,0 +1,95 @@
+"""The environment doctor: finds an environment in which the tests of a commit run, most faithful first.
+
+lock file -> declared requirements -> those of the commit's time -> minimum, and within each the repair of missing imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from git_hone.ci.arena import venvs
+from git_hone.ci.arena.testing import Tested
+from git_hone.learner.suite.declared import Declared, declared, repair, steps
+from git_hone.learner.suite.tasks import Environment, File
+from git_hone.learner.suite.verdicts import PASSED
+
+REPAIRS: Final = 4
+Try = Callable[[Environment, Path], Tested]
+
+
+@dataclass(frozen=True)
+class Found:
+    """environment: the best of those tried; python: its interpreter; tested: what the tests said in it, with the solution."""
+
+    environment: Environment
+    python: Path
+    tested: Tested
+
+
+@dataclass
+class Doctor:
+    """Remembers, for one run of the program, which environments cannot be made here. Shared by threads."""
+
+    root: Path | None = None
+
+    def __post_init__(self) -> None:
+        self._refused: dict[str, str] = {}
+
+    def find(self, files: Mapping[str, File], text: Callable[[File | None], str | None], attempt: Try) -> Found | str:
+        """The first environment in which every test passes, else the one in which most do; words when none could be made.
+
+        `attempt` runs the tests with the solution in place.
+        """
+        said = declared(lambda path: text(files.get(path)), files)
+        modules = {path.removesuffix(".py").split("/")[-1] for path in files} | {
+            part for path in files for part in path.split("/")[:-1]
+        }
+        best: Found | None = None
+        reason = "no environment"
+        for step in steps(said):
+            environment = _environment(said, step.requirements, step.constraints, step.name)
+            for _ in range(REPAIRS):
+                python = self._python(environment)
+                if isinstance(python, str):
+                    reason = python
+                    break
+                tested = attempt(environment, python)
+                if best is None or _score(tested) > _score(best.tested):
+                    best = Found(environment, python, tested)
+                more = [repair(name, said) for name in tested.missing_modules if name.split(".")[0] not in modules]
+                wanted = {one for one in more if one} - set(environment.requirements)
+                if not wanted:
+                    break
+                environment = replace(environment, requirements=tuple(sorted({*environment.requirements, *wanted})),
+                                      step=f"{step.name}+imports")  # fmt: skip
+            if best and all(outcome != "failed" for outcome in best.tested.outcomes.values()) and _score(best.tested)[0]:
+                break
+        return best or reason
+
+    def _python(self, environment: Environment) -> Path | str:
+        key = environment.fingerprint
+        if key in self._refused:
+            return self._refused[key]
+        try:
+            return venvs.python_of(environment, self.root)
+        except venvs.NotInstalled as error:
+            self._refused[key] = str(error)
+            return self._refused[key]
+
+
+def _score(tested: Tested) -> tuple[int, int]:
+    ended = list(tested.outcomes.values())
+    return ended.count(PASSED), -ended.count("failed")
+
+
+def _environment(said: Declared, requirements: tuple[str, ...], constraints: tuple[str, ...], step: str) -> Environment:
+    points = "".join(
+        f"[{group}]\n" + "".join(f"{name} = {where}\n" for name, where in sorted(entries.items()))
+        for group, entries in sorted(said.entry_points.items())
+    )
+    return Environment(
+        venvs.PYTHON, requirements, constraints, tuple(said.paths), said.package, points, dict(said.generated), step
+    )

@@ -1,0 +1,140 @@
+"""Many candidates, a few at a time, each one's end remembered: interrupted work continues where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from git_hone.ci.arena import sandbox
+from git_hone.ci.arena.venvs import PYTHON
+from git_hone.ci.suite.verifying import NotATask, Stopped
+from git_hone.learner.suite.tasks import VERSION, Task, digest, from_dict, to_dict
+
+RULES: Final = 1
+"""Raised when what makes a task changes, so that older verdicts are asked again."""
+PASSING: Final = ("its environment cannot be made here",)
+"""Verdicts that a better day may change, which are not remembered."""
+
+
+@dataclass
+class Progress:
+    """done of total; reused: of those, verdicts from before; seconds: since the start."""
+
+    total: int
+    done: int = 0
+    reused: int = 0
+    valid: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None before anything was worked on."""
+        worked = self.done - self.reused
+        return (time.monotonic() - self.began) / worked * (self.total - self.done) if worked else None
+
+
+@dataclass(frozen=True)
+class Work:
+    """One candidate. key: all that its verdict depends on; make: gives the task or raises NotATask."""
+
+    key: Sequence[str]
+    make: Callable[[], Task]
+
+
+@dataclass(frozen=True)
+class Worked:
+    """tasks: the valid ones in the order of the work; counts: {"candidates", "valid", each reason, "environment: STEP"}."""
+
+    tasks: list[Task]
+    counts: dict[str, int]
+
+
+def work(todo: Sequence[Work], cache: Path, jobs: int, tell: Callable[[Progress], None], enough: int | None = None) -> Worked:
+    """Do the work with `jobs` threads; `tell` is called after each. With `enough`, no more are started when so many are valid.
+
+    Ctrl-C ends every run that is going on; what was finished before is remembered.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    ends: dict[int, Task | str] = {}
+    progress = Progress(len(todo))
+    waiting = []
+    for number, one in enumerate(todo):
+        known = _recall(cache, one.key)
+        if known is None:
+            waiting.append(number)
+        else:
+            ends[number] = known
+            progress.done, progress.reused = progress.done + 1, progress.reused + 1
+            progress.valid += isinstance(known, Task)
+    tell(progress)
+    with ThreadPoolExecutor(max(1, jobs)) as pool, _cancelling(pool), sandbox.stopped_together():
+        running = {}
+        while waiting or running:
+            while waiting and len(running) < jobs and not (enough and progress.valid >= enough):
+                number = waiting.pop(0)
+                running[pool.submit(_one, todo[number], cache)] = number
+            if not running:
+                break
+            for future in wait(running, timeout=1.0, return_when=FIRST_COMPLETED).done:
+                number = running.pop(future)
+                ends[number] = future.result()
+                progress.done += 1
+                progress.valid += isinstance(ends[number], Task)
+            tell(progress)
+    counts = Counter(end if isinstance(end, str) else "valid" for end in ends.values())
+    made = [end for _, end in sorted(ends.items(), key=lambda item: item[0]) if isinstance(end, Task)]
+    counts.update(f"environment: {task.environment.step}" for task in made)
+    return Worked(made, {"candidates": len(ends), **dict(sorted(counts.items())), "valid": len(made)})
+
+
+class _cancelling:
+    """Drops what has not started when the block is left by an error, so that the pool's end does not wait for it."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        if kind is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one(work: Work, cache: Path) -> Task | str:
+    try:
+        made: Task | str = work.make()
+    except NotATask as reason:
+        made = str(reason)
+    except Stopped:
+        return "interrupted"
+    if made not in PASSING:
+        _remember(cache, work.key, made)
+    return made
+
+
+def _file(cache: Path, key: Sequence[str]) -> Path:
+    return cache / f"{digest([VERSION, RULES, PYTHON, *key])[:32]}.json"
+
+
+def _recall(cache: Path, key: Sequence[str]) -> Task | str | None:
+    """The verdict of before; None when there is none or it cannot be read: then it is asked again."""
+    try:
+        raw: dict[str, Any] = json.loads(_file(cache, key).read_bytes())
+        return str(raw["reason"]) if "reason" in raw else from_dict(raw["task"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _remember(cache: Path, key: Sequence[str], made: Task | str) -> None:
+    file = _file(cache, key)
+    part = file.with_name(f"{file.name}.{os.getpid()}.{time.monotonic_ns()}")
+    part.write_text(json.dumps({"reason": made} if isinstance(made, str) else {"task": to_dict(made)}))
+    part.replace(file)

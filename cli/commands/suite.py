@@ -1,0 +1,147 @@
+"""`git hone suite`: tasks made from this repository, to try models with."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from git_hone.cli import table
+
+if TYPE_CHECKING:
+    from git_hone.ci.suite.working import Progress
+
+NAME = click.option(
+    "--name", default="repository", show_default=True, metavar="NAME", help="The suite, a folder of .agent/suite."
+)
+JOBS = click.option(
+    "--jobs", type=click.IntRange(min=1, max=64), metavar="N", help="Candidates at a time.  [default: one a core]"
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+@click.group("suite")
+def command() -> None:
+    """Make tasks from this repository, to try models with, and keep them frozen by their hash.
+
+    Each task is a state of this repository, an instruction, and tests that fail in that state and pass with the reference solution,
+    which was seen three times, in a sealed copy without network. A suite is a folder: manifest.json and contents.tar.gz.
+
+    \b
+    Examples:
+      git hone suite list
+      git hone suite mine --commits 1000
+      git hone suite inject --limit 20
+      git hone suite verify
+    """
+
+
+@command.command("mine")
+@NAME
+@click.option(
+    "--commits", type=click.IntRange(min=1), default=1000, show_default=True, metavar="N", help="How many commits to look at."
+)
+@click.option("--since", metavar="DATE", help="Only commits after it, as git reads dates.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Try at most so many candidates, newest first.")
+@JOBS
+@AS_JSON
+def mine(name: str, commits: int, since: str | None, limit: int | None, jobs: int | None, as_json: bool) -> None:
+    """Tasks from commits that change code and tests.
+
+    Can be interrupted, and continues where it stopped.
+
+    \b
+    Example:
+      git hone suite mine --since 2024-01-01 --limit 60
+    """
+    from git_hone.ci.suite import making
+
+    _say(making.mine(_place(), name, _jobs(jobs), _teller(), commits=commits, since=since, limit=limit), as_json)
+
+
+@command.command("list")
+@NAME
+@AS_JSON
+def list_(name: str, as_json: bool) -> None:
+    """The tasks of a suite.
+
+    \b
+    Example:
+      git hone suite list --json
+    """
+    from git_hone.ci.suite import storing
+
+    place = _place()
+    if not storing.names(place.agent):
+        click.echo("no suite yet; `git hone suite mine` makes one", err=True)
+        if as_json:
+            click.echo(json.dumps({"version": 1, "suites": [], "tasks": []}))
+        return
+    manifest = storing.read_manifest(storing.folder_of(place.agent, name))
+    if as_json:
+        rows = [
+            {"id": task.id, "source": task.source, "edit": list(task.edit), "fail_to_pass": len(task.fail_to_pass),
+             "pass_to_pass": len(task.pass_to_pass), "seconds": task.reference_seconds, "origin": task.origin.commit,
+             "date": task.origin.date, "hash": task.hash} for task in manifest.tasks
+        ]  # fmt: skip
+        click.echo(
+            json.dumps({"version": 1, "suites": storing.names(place.agent), "name": name, "hash": manifest.hash, "tasks": rows})
+        )
+        return
+    cells = [
+        (task.id, str(len(task.fail_to_pass)), str(len(task.pass_to_pass)), f"{task.reference_seconds:.1f}", task.origin.date[:10],
+         task.prompt.split("\n", 1)[0]) for task in manifest.tasks
+    ]  # fmt: skip
+    head = ("task", "to fix", "to keep", "seconds", "date", "asked")
+    click.echo(table.render(head, cells, right=head[1:4], width=table.line_width()))
+    click.echo(f"{len(cells)} tasks, suite {name}, hash {manifest.hash[:12]}", err=True)
+
+
+def _place() -> Any:
+    from git_hone.cli.fresh import fresh_place
+
+    return fresh_place()
+
+
+def _jobs(asked: int | None) -> int:
+    import os
+
+    return asked or len(os.sched_getaffinity(0))
+
+
+def _teller() -> Callable[[Progress], None]:
+    """One line that is written over, on a terminal; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        return lambda progress: None
+    last = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        if progress.done < progress.total and time.monotonic() - last < 0.5:
+            return
+        last, left = time.monotonic(), progress.seconds_left
+        rest = "" if left is None else f", about {left / 60:.0f} min left" if left > 90 else f", about {left:.0f} s left"
+        click.echo(f"\r\x1b[K{progress.done} of {progress.total} tried, {progress.valid} are tasks{rest}", nl=False, err=True)
+        if progress.done == progress.total:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+    return tell
+
+
+def _say(made: Any, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"version": 1, "name": made.name, "hash": made.hash, "tasks": made.tasks, "source": made.source,
+                               "counts": made.counts, "folder": str(made.folder), "changed": made.changed}))  # fmt: skip
+        return
+    counts = dict(made.counts)
+    tried, valid = counts.pop("candidates", 0), counts.pop("valid", 0)
+    share = f" ({100 * valid / tried:.0f} %)" if tried else ""
+    click.echo(f"{made.source}: {valid} of {tried} candidates are tasks{share}")
+    for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
+        click.echo(f"  {count:>4}  {reason}")
+    state = "now" if made.changed else "unchanged,"
+    click.echo(f"suite {made.name}: {state} {made.tasks} tasks, hash {made.hash[:12]}, in {made.folder}")

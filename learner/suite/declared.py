@@ -1,0 +1,361 @@
+"""What a Python project says it needs, read from its files and never by running them.
+
+pyproject.toml (project, extras, dependency groups, poetry), setup.cfg, setup.py (literal arguments only), requirements files, tox.ini;
+uv.lock, poetry.lock, pdm.lock and pinned requirements as locks.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Read = Callable[[str], "str | None"]
+"""The text of a file of the project by its path, None where there is none."""
+
+TESTING: Final = re.compile(r"^(?:tests?|testing|dev|develop|development|ci)$", re.IGNORECASE)
+REQUIREMENTS: Final = ("requirements/tests.in", "requirements/test.in", "requirements/tests.txt", "requirements/test.txt",
+                       "requirements/testing.txt", "requirements/dev.in", "requirements/dev.txt", "requirements-test.txt",
+                       "requirements-tests.txt", "requirements-dev.txt", "requirements_test.txt", "requirements_dev.txt",
+                       "test-requirements.txt", "dev-requirements.txt", "tests/requirements.txt")  # fmt: skip
+LOCKS: Final = ("uv.lock", "poetry.lock", "pdm.lock")
+NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
+PINNED: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;#,\\*]+)")
+MINIMUM: Final = re.compile(r">=\s*(\d+(?:\.\d+)*)([^,;\s]*)")
+MODULES: Final = {"yaml": "pyyaml", "dotenv": "python-dotenv", "dateutil": "python-dateutil", "PIL": "pillow", "attr": "attrs",
+                  "bs4": "beautifulsoup4", "sklearn": "scikit-learn", "cv2": "opencv-python-headless", "OpenSSL": "pyopenssl",
+                  "git": "gitpython", "jwt": "pyjwt", "markdown_it": "markdown-it-py", "pkg_resources": "setuptools<80",
+                  "setuptools": "setuptools", "mock": "mock", "hypothesis": "hypothesis", "pytest_mock": "pytest-mock",
+                  "pytest_asyncio": "pytest-asyncio", "freezegun": "freezegun", "responses": "responses", "requests": "requests",
+                  "numpy": "numpy", "trio": "trio", "anyio": "anyio", "distutils": "setuptools", "six": "six"}  # fmt: skip
+"""Modules that the repair may install though no file of the project names them. Nothing else is: whoever registers the name of a
+missing module with an index must not get code run by it."""
+
+
+@dataclass
+class Declared:
+    """package: its name; runtime, testing: requirements; named: every requirement of every group, by normal name; pins: a lock's
+    {name: version}; paths: folders for PYTHONPATH; entry_points: in the form of entry_points.txt; generated: files of the build."""
+
+    package: str | None = None
+    runtime: list[str] = field(default_factory=list)
+    testing: list[str] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+    pins: dict[str, str] = field(default_factory=dict)
+    paths: list[str] = field(default_factory=list)
+    entry_points: dict[str, dict[str, str]] = field(default_factory=dict)
+    generated: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing for the environment doctor to try. name: lock | declared | era | minimum."""
+
+    name: str
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...] = ()
+
+
+def declared(read: Read, paths: Iterable[str]) -> Declared:
+    """All that the project says; a file that cannot be read says nothing."""
+    found, have = Declared(), set(paths)
+    document = _toml(read("pyproject.toml"))
+    _pyproject(found, document)
+    _setup_cfg(found, read("setup.cfg"))
+    _setup_py(found, read("setup.py"))
+    for name in REQUIREMENTS:
+        if name in have:
+            _requirements_file(found, name, read, set())
+    _tox(found, read)
+    for name in LOCKS:
+        if name in have:
+            _lock(found, _toml(read(name)))
+    found.runtime, found.testing = _unique(found.runtime), _unique(found.testing)
+    own = normal(found.package or "")
+    for part in (found.runtime, found.testing):
+        part[:] = [one for one in part if normal(name_of(one)) != own]
+    for one in (*found.runtime, *found.testing):
+        found.named.setdefault(normal(name_of(one)), one)
+    found.named.pop(own, None)
+    found.pins.pop(own, None)
+    found.paths = [
+        folder for folder in ("src", "lib", ".") if folder == "." or any(path.startswith(f"{folder}/") for path in have)
+    ]
+    return found
+
+
+def steps(found: Declared) -> list[Step]:
+    """What to try, most faithful first; a step that would install what one before it did is left out.
+
+    lock: what is declared, at the versions of the lock, when it names what the project runs on. declared: what is declared, newest.
+    era: a requirement with a minimum stays below the next major version, because an old commit knew nothing of later ones.
+    minimum: the project's own requirements at their minimum.
+    """
+    testing = [*found.testing, *([] if any(normal(name_of(one)) == "pytest" for one in found.testing) else ["pytest"])]
+    plain = tuple(sorted(_unique([*found.runtime, *testing])))
+    known = {normal(name_of(one)) for one in found.runtime}
+    made = []
+    if found.pins and (not known or known & set(found.pins)):
+        made.append(Step("lock", plain, tuple(sorted(f"{name}=={version}" for name, version in found.pins.items()))))
+    made.append(Step("declared", plain))
+    made.append(Step("era", tuple(sorted(_unique([*map(era, found.runtime), *testing])))))
+    made.append(Step("minimum", tuple(sorted(_unique([*map(minimum, found.runtime), *testing])))))
+    kept: list[Step] = []
+    for step in made:
+        if all((step.requirements, step.constraints) != (one.requirements, one.constraints) for one in kept):
+            kept.append(step)
+    return kept
+
+
+def repair(module: str, found: Declared) -> str | None:
+    """The requirement that brings a missing module: one that the project names somewhere, or a well-known one; else None.
+
+    >>> repair("yaml", Declared()), repair("some_unknown", Declared())
+    ('pyyaml', None)
+    >>> repair("asgiref", Declared(named={"asgiref": "asgiref>=3.2"}))
+    'asgiref>=3.2'
+    """
+    top = module.split(".")[0]
+    for name in (normal(top), MODULES.get(top, ""), f"python-{normal(top)}"):
+        if name in found.named:
+            return found.named[name]
+    return MODULES.get(top)
+
+
+def name_of(requirement: str) -> str:
+    """
+    >>> name_of("Werkzeug[watchdog]>=2; python_version > '3'")
+    'Werkzeug'
+    """
+    matched = NAME.match(requirement)
+    return matched[1] if matched else ""
+
+
+def normal(name: str) -> str:
+    """A distribution's name as indexes compare it.
+
+    >>> normal("Flask_SQLAlchemy.Ext")
+    'flask-sqlalchemy-ext'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def era(requirement: str) -> str:
+    """Below the next major version of its minimum.
+
+    >>> era("Werkzeug>=2.0.0rc1"), era("click>=7.1.2,<9"), era("six"), era("x>=0.4; python_version<'3'")
+    ('Werkzeug>=2.0.0rc1,<3', 'click>=7.1.2,<9', 'six', "x>=0.4,<1; python_version<'3'")
+    """
+    spec, mark, condition = requirement.partition(";")
+    matched = MINIMUM.search(spec)
+    if not matched or "<" in spec:
+        return requirement
+    below = int(matched[1].split(".")[0]) + 1
+    return f"{spec.rstrip()},<{below}{mark}{condition}"
+
+
+def minimum(requirement: str) -> str:
+    """At its minimum, with later fixes of it.
+
+    >>> minimum("Werkzeug>=2.0"), minimum("six")
+    ('Werkzeug~=2.0.0', 'six')
+    """
+    spec, mark, condition = requirement.partition(";")
+    matched = MINIMUM.search(spec)
+    if not matched:
+        return requirement
+    parts = [*matched[1].split("."), "0", "0"][:3]
+    head = spec[: re.search(r"[<>=!~(\s]|$", spec).start()]  # type: ignore[union-attr]
+    return f"{head}~={'.'.join(parts)}{matched[2]}{mark}{condition}"
+
+
+def _toml(text: str | None) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text or "")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return {}
+
+
+def _table(value: Any, *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _strings(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []
+
+
+def _unique(found: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(one.strip() for one in found if name_of(one)))
+
+
+def _group(found: Declared, name: str, requirements: list[str]) -> None:
+    for one in requirements:
+        found.named.setdefault(normal(name_of(one)), one)
+    if TESTING.match(name):
+        found.testing += requirements
+
+
+def _pyproject(found: Declared, document: Mapping[str, Any]) -> None:
+    project = _table(document, "project")
+    found.package = project.get("name") if isinstance(project.get("name"), str) else None
+    found.runtime += _strings(project.get("dependencies"))
+    for name, group in _table(project, "optional-dependencies").items():
+        _group(found, name, _strings(group))
+    groups = _table(document, "dependency-groups")
+    for name in groups:
+        _group(found, name, _included(groups, name, frozenset()))
+    for name, points in _table(project, "entry-points").items():
+        found.entry_points[name] = {key: value for key, value in _table(points).items() if isinstance(value, str)}
+    scripts = {key: value for key, value in _table(project, "scripts").items() if isinstance(value, str)}
+    if scripts:
+        found.entry_points["console_scripts"] = scripts
+    _poetry(found, _table(document, "tool", "poetry"))
+    scm = _table(document, "tool", "setuptools_scm")
+    hatch = _table(document, "tool", "hatch", "build", "hooks", "vcs")
+    for file in (scm.get("write_to"), scm.get("version_file"), hatch.get("version-file")):
+        _version_file(found, file)
+
+
+def _included(groups: Mapping[str, Any], name: str, above: frozenset[str]) -> list[str]:
+    entries = groups.get(name)
+    made = list[str]()
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, str):
+            made.append(entry)
+        elif isinstance(entry, dict) and isinstance(entry.get("include-group"), str) and entry["include-group"] not in above:
+            made += _included(groups, entry["include-group"], above | {name})
+    return made
+
+
+def _poetry(found: Declared, poetry: Mapping[str, Any]) -> None:
+    found.package = found.package or (poetry.get("name") if isinstance(poetry.get("name"), str) else None)
+    found.runtime += _poetry_group(_table(poetry, "dependencies"))
+    _group(found, "dev", _poetry_group(_table(poetry, "dev-dependencies")))
+    for name, group in _table(poetry, "group").items():
+        _group(found, name, _poetry_group(_table(group, "dependencies")))
+
+
+def _poetry_group(table: Mapping[str, Any]) -> list[str]:
+    made = []
+    for name, value in table.items():
+        version = value.get("version") if isinstance(value, Mapping) else value
+        if name.lower() == "python" or not isinstance(version, str) or (isinstance(value, Mapping) and value.get("optional")):
+            continue
+        if version.startswith("^"):
+            low = version[1:]
+            made.append(f"{name}>={low},<{int(low.split('.')[0]) + 1}" if low.split(".")[0].isdigit() else name)
+        else:
+            made.append(name if version in ("*", "") else f"{name}{version if version[0] in '<>=!~' else '==' + version}")
+    return made
+
+
+def _version_file(found: Declared, file: Any) -> None:
+    if isinstance(file, str) and file.endswith(".py"):
+        found.generated[file] = "version = __version__ = '999.0.0'\nversion_tuple = __version_tuple__ = (999, 0, 0)\n"
+
+
+def _setup_cfg(found: Declared, text: str | None) -> None:
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(text or "")
+    except (configparser.Error, ValueError):
+        return
+    found.package = found.package or parser.get("metadata", "name", fallback=None)
+    found.runtime += parser.get("options", "install_requires", fallback="").splitlines()
+    if parser.has_section("options.extras_require"):
+        for name, value in parser.items("options.extras_require"):
+            _group(found, name, _unique(re.split(r"[\n]", value)))
+    found.testing += _unique(parser.get("options", "tests_require", fallback="").splitlines())
+    if parser.has_section("options.entry_points"):
+        for name, value in parser.items("options.entry_points"):
+            rows = [row.partition("=") for row in value.splitlines() if "=" in row]
+            found.entry_points.setdefault(name, {key.strip(): to.strip() for key, _, to in rows})
+
+
+def _setup_py(found: Declared, text: str | None) -> None:
+    try:
+        tree = ast.parse(text or "")
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    values = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (getattr(node.func, "id", None) or getattr(node.func, "attr", None)) == "setup":
+            words = {word.arg: _literal(word.value, values) for word in node.keywords if word.arg}
+            found.package = found.package or (words["name"] if isinstance(words.get("name"), str) else None)
+            found.runtime += _strings(words.get("install_requires"))
+            found.testing += _strings(words.get("tests_require"))
+            for name, group in _table(words.get("extras_require")).items():
+                _group(found, str(name), _strings(group))
+            _version_file(found, _table(words.get("use_scm_version")).get("write_to"))
+
+
+def _literal(node: ast.expr, values: Mapping[str, ast.expr]) -> Any:
+    node = values.get(node.id, node) if isinstance(node, ast.Name) else node
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _requirements_file(found: Declared, name: str, read: Read, seen: set[str]) -> None:
+    """The requirements in the file and in those that it names with -r; pinned ones are a lock, and needed whatever the version."""
+    if name in seen or name.startswith("../"):
+        return
+    seen.add(name)
+    for line in (read(name) or "").replace("\\\n", " ").splitlines():
+        words = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if follows := re.match(r"(?:-r|--requirement)[ =]?\s*(\S+)", words):
+            folder = name.rpartition("/")[0]
+            _requirements_file(found, f"{folder}/{follows[1]}" if folder else follows[1], read, seen)
+        elif pinned := PINNED.match(words):
+            found.pins.setdefault(normal(pinned[1]), pinned[2])
+            found.testing.append(pinned[1]) if not name.endswith("dev.txt") else None
+            found.named.setdefault(normal(pinned[1]), pinned[1])
+        elif words and not words.startswith("-") and "://" not in words and name_of(words):
+            requirement = re.split(r"\s--hash", words)[0].strip()
+            found.testing.append(requirement)
+
+
+def _tox(found: Declared, read: Read) -> None:
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(read("tox.ini") or "")
+    except (configparser.Error, ValueError):
+        return
+    for line in parser.get("testenv", "deps", fallback="").splitlines():
+        factors, colon, words = line.rpartition(": ")
+        if not words.strip() or "{" in words or "{" in factors:
+            continue
+        if follows := re.match(r"\s*-r\s*(\S+)", words):
+            _requirements_file(found, follows[1], read, set())
+        elif name_of(words) and not colon:
+            found.testing.append(words.strip())
+        elif name_of(words):
+            found.named.setdefault(normal(name_of(words)), words.strip())
+
+
+def _lock(found: Declared, document: Mapping[str, Any]) -> None:
+    """A package that the lock holds in two versions, for different platforms, is left to the resolver."""
+    versions: dict[str, set[str]] = {}
+    packages = document.get("package")
+    for one in packages if isinstance(packages, list) else []:
+        if isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("version"), str):
+            versions.setdefault(normal(one["name"]), set()).add(one["version"])
+    found.pins.update({name: min(found_) for name, found_ in versions.items() if len(found_) == 1})
