@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -75,7 +75,7 @@ def work(todo: Sequence[Work], cache: Path, jobs: int, tell: Callable[[Progress]
             progress.valid += isinstance(known, Task)
     tell(progress)
     with ThreadPoolExecutor(max(1, jobs)) as pool, _cancelling(pool), sandbox.stopped_together():
-        running = {}
+        running = dict[Future[Task | str], int]()
         while waiting or running:
             while waiting and len(running) < jobs and not (enough and progress.valid >= enough):
                 number = waiting.pop(0)

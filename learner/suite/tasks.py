@@ -240,19 +240,15 @@ def _plain(task: Task) -> dict[str, Any]:
 
 def _task(raw: Mapping[str, Any]) -> Task:
     environment = raw["environment"]
-    return Task(
-        **{key: raw[key] for key in ("id", "source", "prompt", "flaky", "time_limit_seconds", "reference_seconds")},
-        **{key: tuple(raw[key]) for key in ("edit", "test_command", "fail_to_pass", "pass_to_pass")},
-        **{
-            key: {path: None if file is None else File(**file) for path, file in raw[key].items()}
-            for key in ("tests", "solution")
-        },
-        files={path: File(**file) for path, file in raw["files"].items()},
-        environment=Environment(
-            **environment | {key: tuple(environment[key]) for key in ("requirements", "constraints", "paths")}
-        ),
-        origin=Origin(**raw["origin"]),
-    )
+    parts: dict[str, Any] = dict(raw)
+    parts.pop("hash", None)
+    for key in ("edit", "test_command", "fail_to_pass", "pass_to_pass"):
+        parts[key] = tuple(raw[key])
+    for key in ("files", "tests", "solution"):
+        parts[key] = {path: None if file is None else File(**file) for path, file in raw[key].items()}
+    lists = {key: tuple(environment[key]) for key in ("requirements", "constraints", "paths")}
+    parts |= {"environment": Environment(**environment | lists), "origin": Origin(**raw["origin"])}
+    return Task(**parts)
 
 
 def from_dict(raw: Mapping[str, Any]) -> Task:
