@@ -1,7 +1,8 @@
 """Carry a plan out around any command-line agent: attempt, gates, back to where it stood, escalate. Each step is on record.
 
 The model's name reaches the agent by HONE_MODEL and by `{model}` in its command; the prompt by HONE_PROMPT, `{prompt}`, or, where the
-command names neither `{prompt}` nor `{task}`, on standard input. HONE_DECISION makes the runs of the agent name the choice.
+command names neither `{prompt}` nor `{task}`, on standard input. Context and examples are in the prompt, and in HONE_CONTEXT, `{context}`,
+HONE_EXAMPLES and `{examples}` by themselves. HONE_DECISION makes the runs of the agent name the choice.
 
 What ends an attempt: passed; stopped (a gate said no); failed (the command said no after it changed something); timeout; unreachable
 (the model's endpoint on this machine does not answer, or the command ended without having changed anything, again and again). Only
@@ -10,6 +11,7 @@ stopped and failed count against the model.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import signal
@@ -34,6 +36,8 @@ from git_hone.learner.variants import Model
 
 Say = Callable[[str], None]
 NOT_FOUND: Final = (126, 127)
+LONGEST_WORD: Final = 100_000
+"""Bytes of a text that is put into the environment; Linux takes 128 KiB a variable. A longer one is not set."""
 
 
 @dataclass
@@ -97,7 +101,7 @@ def _attempt(
     if not _answers(model):
         one.ended, one.why = "unreachable", f"nothing answers at {model.endpoint}"
         return one
-    prompt = decided.choice.prompt.render(orders.task, orders.files)
+    prompt = decided.prompt
     for tried in range(orders.retries + 1):
         if tried:
             say(f"{model.id}: ended with {one.exit_code} and changed nothing; once more")
@@ -124,11 +128,19 @@ def _attempt(
 
 def _run(place: Place, decided: choosing.Decided, k: int, model: Model, prompt: str, orders: Orders, quiet: bool) -> int | None:
     """The command's exit code, None when its time was up."""
-    parts = {"{model}": model.model, "{prompt}": prompt, "{task}": orders.task}
+    shaped = decided.shaped
+    parts = {
+        "{model}": model.model,
+        "{prompt}": prompt,
+        "{task}": orders.task,
+        "{context}": shaped.context,
+        "{examples}": shaped.examples,
+    }
     words = [_filled(word, parts) for word in orders.command]
     on_stdin = not any(name in word for word in orders.command for name in ("{prompt}", "{task}"))
     id_ = f"{decided.id}.{k}"
-    env = os.environ | {"HONE_DECISION": id_, "HONE_MODEL": model.model, "HONE_PROMPT": prompt, "HONE_TASK": orders.task}
+    told = {"HONE_DECISION": id_, **{f"HONE_{name[1:-1].upper()}": text for name, text in parts.items()}}
+    env = os.environ | {name: text for name, text in told.items() if len(os.fsencode(text)) < LONGEST_WORD}
     with capture.run(
         os.path.basename(words[0]), model=model.id, task=orders.task, prompt_variant=decided.choice.prompt.id, decision_id=id_,  # noqa: PTH119
         repository=place.cwd,
@@ -139,6 +151,11 @@ def _run(place: Place, decided: choosing.Decided, k: int, model: Model, prompt: 
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
+            if error.errno == errno.E2BIG:
+                raise UsageError(
+                    f"{orders.command[0]}: the prompt of {len(prompt):,} characters is too long for a command line",
+                    tip="leave {prompt} and {task} out of the command: the prompt then comes on standard input",
+                ) from None
             return 127 if isinstance(error, FileNotFoundError) else 126
         try:
             child.communicate(prompt.encode() if on_stdin else None, timeout=orders.timeout_s)

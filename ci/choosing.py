@@ -7,22 +7,21 @@ or a configuration that cannot be used is said in a line, and the priors or the 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from git_hone.ci import shaping
 from git_hone.hooks import inbox
 from git_hone.hooks.place import Place
-from git_hone.hooks.recall import gates, recall
+from git_hone.hooks.recall import gates, nearest, recall
 from git_hone.learner import bandit, plans, routing, variants
 from git_hone.learner.errors import ConfigError
 from git_hone.learner.router import exported
-from git_hone.learner.router.features import task
-
-if TYPE_CHECKING:
-    from random import Random
+from git_hone.learner.router.features import Task, task
 
 ROUTER: Final = "router.json"
 DIFFICULTIES: Final = ("easy", "medium", "hard")
@@ -31,14 +30,22 @@ TEXT_LIMIT: Final = 20_000
 
 
 class Decided(NamedTuple):
-    """A choice and its id; `asked`: the columns of its rows that say for what.
-    `notes` are lines for a person about what could not be used. `logged`: whether it is on record."""
+    """A choice and its id. task: what it was made for, `files` those that it names; asked: the columns of its rows that say so. shaped:
+    context and examples. `notes` are lines for a person about what could not be used. `logged`: whether it is on record."""
 
     id: str
     choice: routing.Choice
+    task: Task
+    files: tuple[str, ...]
     asked: Mapping[str, Any]
+    shaped: shaping.Shaped
     notes: tuple[str, ...]
     logged: bool
+
+    @property
+    def prompt(self) -> str:
+        """The whole prompt, rendered."""
+        return self.choice.prompt.render(self.task.text, self.files, self.shaped.context, self.shaped.examples)
 
 
 def choose(
@@ -54,12 +61,13 @@ def choose(
     only_model: str | None = None,
     only_prompt: str | None = None,
     max_per_1k_usd: float | None = None,
-    random: Random | None = None,
+    random: bandit.Draws | None = None,
     log: bool = True,
-    similar: bool = True,
+    shape: bool = True,
 ) -> Decided:
     """Choose for a task and put the decision on record. `agent`: the `.agent` folder; `place`: None outside of an installed repository,
-    which then only has the files to go by. `gate_kinds`: what will judge an attempt; by default those that the configuration names.
+    which then only has the files to go by. `shape`: whether the prompt is going to be used.
+    `gate_kinds`: what will judge an attempt; by default those that the configuration names.
     `max_per_1k_usd`: the dearest model to consider, by default that of the configuration.
 
     Raises UsageError when no model may be asked or none fits the budget, ConfigError for variants that cannot be read.
@@ -81,23 +89,27 @@ def choose(
         max_per_1k_usd=_limit(config) if max_per_1k_usd is None else max_per_1k_usd,
         local_only=bool(config["privacy"]["local_only"]),
     )
+    asked_for, chance = task(text, kind=kind, difficulty=difficulty, files=named), random or _Chance()
     choice = routing.decide(
-        task(text, kind=kind, difficulty=difficulty, files=named), models, prompts, random=random or _system_random(), router=router,
+        asked_for, models, prompts, random=chance, router=router,
         past=past, gates=gates(place, kinds) if place else [plans.measured(one, ()) for one in kinds],
-        policy=_policy(config), settings=limits, budget_usd=budget_usd, similar=similar,
+        policy=_policy(config), settings=limits, budget_usd=budget_usd,
     )  # fmt: skip
     id_ = new_id()
     asked = {"task": text[:TEXT_LIMIT] or None, "task_kind": kind, "difficulty": difficulty, "budget_usd": budget_usd}
-    rows = list(rows_of(id_, choice, asked, named))
-    return Decided(id_, choice, asked, (*notes, *([said] if said else [])), log and place is not None and put(place, rows))
+    planned = [one for one in models if one.id in choice.plan.models]
+    shaped = shaping.shape(place, agent, asked_for, choice.prompt, planned, config, chance) if shape else shaping.NOTHING
+    rows = list(rows_of(id_, choice, asked, named, shaped))
+    told = (*notes, *([said] if said else []), *shaped.notes)
+    return Decided(id_, choice, asked_for, tuple(named), asked, shaped, told, log and place is not None and put(place, rows))
 
 
-def choose_prompt(place: Place, random: Random | None = None) -> tuple[variants.Prompt, dict[str, float]]:
+def choose_prompt(place: Place, random: bandit.Draws | None = None) -> tuple[variants.Prompt, dict[str, float]]:
     """(the prompt, the probability of each that could have been chosen). Nothing is put on record."""
     config, _ = _config(place.agent, place)
     prompts = _listed(variants.load_prompts(place.agent), config)
     shares = _policy(config).shares(routing.prompt_arms(prompts, recall(place)))
-    chosen, _ = bandit.draw(shares, random or _system_random())
+    chosen, _ = bandit.draw(shares, random or _Chance())
     return variants.find(prompts, chosen, variants.PROMPTS), dict(shares)
 
 
@@ -116,8 +128,10 @@ def rows_of(
     choice: routing.Choice,
     asked: Mapping[str, Any],
     files: Sequence[str],
+    shaped: shaping.Shaped = shaping.NOTHING,
 ) -> Iterable[dict[str, Any]]:
-    """The rows of a decision: the plan `id`, its first attempt `id.0`, and the prompt `id.prompt`, each with its own propensity."""
+    """The rows of a decision: the plan `id`, its first attempt `id.0`, the prompt `id.prompt` and, where context was drawn, `id.context`,
+    each with its own propensity; that of the context is the product of its draws."""
     shared = {**asked, "policy": choice.policy, "policy_version": choice.policy_version}
     plan = {**plans.as_json(choice.plan), "prompt": choice.prompt.id}
     yield {
@@ -130,6 +144,13 @@ def rows_of(
         **shared, "decision_id": f"{id_}.prompt", "kind": "prompt", "chosen": choice.prompt.id, "policy": "bandit",
         "propensity": choice.prompt_shares[choice.prompt.id], "propensities": dict(choice.prompt_shares),
     }  # fmt: skip
+    if shaped.offers:
+        drawn = [one.propensity if one.included else 1.0 - one.propensity for one in shaped.offers]
+        yield {
+            **asked, "decision_id": f"{id_}.context", "kind": "context", "policy": "thompson", "propensity": math.prod(drawn),
+            "chosen": " + ".join(one.id for one in shaped.offers if one.included) or "nothing",
+            "context": [one._asdict() for one in shaped.offers], "features": {"examples": [one.change_id for one in shaped.shots]},
+        }  # fmt: skip
 
 
 def attempt(
@@ -158,10 +179,12 @@ def put(place: Place, rows: Iterable[Mapping[str, Any]]) -> bool:
     return True
 
 
-def _system_random() -> Random:
-    from random import SystemRandom
+class _Chance:
+    """The system's own randomness; importing `random` costs more than a draw may."""
 
-    return SystemRandom()
+    def random(self) -> float:
+        """A number in [0, 1), of 53 bits."""
+        return (int.from_bytes(os.urandom(7), "big") >> 3) * 2.0**-53
 
 
 def _config(agent: Path, place: Place | None) -> tuple[Mapping[str, Any], tuple[str, ...]]:
@@ -186,23 +209,32 @@ def _policy(config: Mapping[str, Any]) -> bandit.Policy:
     return bandit.Thompson()
 
 
-def as_json(decided: Decided) -> dict[str, Any]:
-    """The answer for machines."""
-    choice = decided.choice
+def as_json(decided: Decided, near: Sequence[tuple[float, routing.Past]] = ()) -> dict[str, Any]:
+    """The answer for machines; `near`: past runs like the task."""
+    choice, shaped = decided.choice, decided.shaped
     return {
         "version": 1, "decision_id": decided.id, "logged": decided.logged, "policy": choice.policy,
         "policy_version": choice.policy_version, **plans.as_json(choice.plan), "propensity": round(choice.propensity, 6),
         "propensities": {name: round(share, 6) for name, share in choice.shares.items()},
-        "prompt": {"id": choice.prompt.id, "propensity": round(choice.prompt_shares[choice.prompt.id], 6)},
+        "prompt": {"id": choice.prompt.id, "propensity": round(choice.prompt_shares[choice.prompt.id], 6), "text": decided.prompt},
+        "context": [{"id": one.id, "included": one.included, "propensity": round(one.propensity, 6)} for one in shaped.offers],
+        "examples": [
+            {"change_id": one.change_id, "task": one.prompt, "similarity": one.alike, "tokens": one.tokens} for one in shaped.shots
+        ],
         "models": {name: {key: round(value, 6) for key, value in one._asdict().items()} for name, one in choice.expected.items()},
         "reasons": list(choice.reasons),
         "nearest": [
             {"change_id": past.change_id, "similarity": score, "model": past.model, "reward": past.reward, "task": past.title}
-            for score, past in choice.nearest
+            for score, past in near
         ],
         "notes": list(decided.notes),
     }  # fmt: skip
 
 
-def dumps(decided: Decided) -> str:
-    return json.dumps(as_json(decided), ensure_ascii=False)
+def dumps(decided: Decided, near: Sequence[tuple[float, routing.Past]] = ()) -> str:
+    return json.dumps(as_json(decided, near), ensure_ascii=False)
+
+
+def like(place: Place | None, decided: Decided) -> list[tuple[float, routing.Past]]:
+    """The past runs most like its task: they explain, and choose nothing."""
+    return nearest(place, decided.task) if place else []

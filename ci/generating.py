@@ -14,6 +14,7 @@ from typing import Any, Final
 from git_hone import hooks
 from git_hone.ci import choosing, endpoints
 from git_hone.ci.endpoints import Answer, EndpointError, Message
+from git_hone.ci.shaping import fenced
 from git_hone.hooks import git
 from git_hone.hooks.capture import blobs_of
 from git_hone.hooks.consent import excluded
@@ -74,12 +75,15 @@ def generate(
         place, place.agent, text, files=[path], gate_kinds=(), only_model=model, only_prompt=prompt, random=random
     )
     chosen = variants.find(variants.load_models(place.agent), decided.choice.plan.models[0], variants.MODELS)
-    where = decided.choice.prompt
+    where, shaped = decided.choice.prompt, decided.shaped
+    now = "" if before is None else f"{path} now:\n\n{fenced(before)}"
     said: list[Message] = [
         {"role": "system", "content": ORDER.format(path=path)},
         {
             "role": "user",
-            "content": where.render(text, [path], context="" if before is None else f"{path} now:\n\n{_fenced(before)}"),
+            "content": where.render(
+                text, [path], context="\n\n".join(part for part in (now, shaped.context) if part), examples=shaped.examples
+            ),
         },
     ]
     most = min(max_tokens, chosen.context_length // 2) if chosen.context_length else max_tokens
@@ -228,8 +232,3 @@ def _write(file: Path, content: str) -> None:
         with suppress(OSError):
             part.unlink()
         raise HoneError(f"{file}: cannot be written: {error.strerror}") from error
-
-
-def _fenced(text: str) -> str:
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    return f"{fence}\n{text.rstrip()}\n{fence}"

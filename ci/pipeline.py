@@ -105,7 +105,7 @@ class LearningPipeline:
             raise UsageError(f"difficulty: {difficulty!r} is none of {', '.join(choosing.DIFFICULTIES)}")
         self._refresh()
         decided = choosing.choose(
-            self.place, self.place.agent, task, files=files, difficulty=difficulty, gate_kinds=(), log=False, random=self._random,
+            self.place, self.place.agent, task, files=files, difficulty=difficulty, gate_kinds=(), log=False, shape=False, random=self._random,
             max_per_1k_usd=max_cost_per_1k_usd,
         )  # fmt: skip
         row = choosing.attempt(decided.id, decided.choice, decided.asked, 0)

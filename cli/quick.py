@@ -37,7 +37,8 @@ def route(argv: list[str]) -> bool:
         )  # fmt: skip
     except (HoneError, ValueError):
         return False
-    sys.stdout.write((choosing.dumps(decided) if "--json" in flags else answer.words(decided)) + "\n")
+    near = choosing.like(place, decided)
+    sys.stdout.write((choosing.dumps(decided, near) if "--json" in flags else answer.words(decided, near)) + "\n")
     for note in decided.notes:
         sys.stderr.write(f"git-hone: {note}\n")
     return True

@@ -24,7 +24,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from git_hone.hooks import commits as refs
-from git_hone.hooks import edits, git, journal, records, rewards
+from git_hone.hooks import edits, git, journal, recall, records, rewards, shots
 from git_hone.hooks import state as state_file
 from git_hone.hooks.batch import Batch, GitWord
 from git_hone.hooks.consent import Consent, consent, excluded
@@ -199,7 +199,10 @@ def _keep(place: Place, state: State, now: float, found: _Found) -> Aged:
     for change, value in found.known.items():
         state.db.execute("insert or replace into aged values (?, ?)", (change, dumps(value)))
     rewards.settle(batch)
+    recall.remember(batch)
     write_rows(place, batch.rows, batch.config["notes.shards"])
+    if batch.rows.outcomes or batch.rows.pairs:
+        shots.refresh(batch)
     journal.append(place.hone / "journal.jsonl", now, journal.entries(batch.rows))
     if found.base is not None:
         state.set_meta("aging-base", found.base)

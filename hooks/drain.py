@@ -144,7 +144,9 @@ def _drain(place: Place, now: float) -> Drained:
         problem = rewards.settle(batch)
         recall.remember(batch)
         batch.rows.runs = [
-            records.run_row(run, config.hash) for run_id in sorted(taken.runs) if (run := state.get("runs", run_id))
+            records.run_row(run | {"context": recall.offered_to(state, run.get("decision_id"))}, config.hash)
+            for run_id in sorted(taken.runs)
+            if (run := state.get("runs", run_id))
         ]
         _look_again(batch)
         write_rows(place, batch.rows, config["notes.shards"])

@@ -274,9 +274,12 @@ def _state(place: Place, what: Target, report: Report) -> None:
         db, before = state.db, state.db.total_changes
         db.execute("pragma secure_delete = on")
         edits = {no for no, run, path in db.execute("select no, run, path from edits") if run in what.runs or path in what.paths}
-        tried, decisions = _tried(db, what)
+        tried, decisions = _past(db, what)
+        texts = {
+            change for change, *said in db.execute("select change, prompt, body from examples") if any(map(what.within, said))
+        }
         gone: list[tuple[str, str, Iterable[object]]] = [
-            ("tried", "rowid", tried), ("gates", "decision", decisions),
+            ("past", "id", tried), ("gates", "decision", decisions), ("examples", "change", what.changes | texts),
             ("changes", "id", what.changes), ("atoms", "change", what.changes), ("outcomes", "change", what.changes),
             ("aged", "change", what.changes), ("runs", "id", what.runs), ("commits", "id", what.commits),
             ("signals", "tree", what.trees), ("edits", "no", edits), ("atoms", "edit", edits),
@@ -295,14 +298,14 @@ def _state(place: Place, what: Target, report: Report) -> None:
         db.execute("vacuum")
 
 
-def _tried(db: sqlite3.Connection, what: Target) -> tuple[set[int], set[str]]:
-    """The rows of `tried` (their numbers) and the decisions that are about what is forgotten. Such a row goes as a whole: it
+def _past(db: sqlite3.Connection, what: Target) -> tuple[set[int], set[str]]:
+    """The rows of `past` (their numbers) and the decisions that are about what is forgotten. Such a row goes as a whole: it
     holds the words of a task as hashes, which cannot be scrubbed."""
     mention = {run for run, value in db.execute("select id, value from runs") if what.within(value)} | what.runs
     gone = [
         (row, decision)
-        for row, run, change, decision, value in db.execute("select rowid, run, change, decision, value from tried")
-        if run in mention or change in what.changes or what.within(value)
+        for row, run, change, decision, title in db.execute("select id, run, change, decision, title from past")
+        if run in mention or change in what.changes or what.within(title)
     ]
     return {row for row, _ in gone}, {decision for _, decision in gone if decision}
 

@@ -1,33 +1,46 @@
-"""The runs that have a reward, kept where a decision can read them in a millisecond: a table in `<common git dir>/hone/state.db`.
+"""What a decision reads of the record, kept where it takes a millisecond: tables of `<common git dir>/hone/state.db`.
 
-It is a cache of the record, brought up to date by every drain, so that the next choice knows the last commit. One row for a run and a
-change that holds its lines; a row without a change is an attempt that its gates stopped, or a reward given by hand. No text of a task is
-kept but the first words of a line, redacted; its other words are hashed.
+    past, past_words  runs that have a reward, and the hashed words of their tasks: bucket -> run, with its weight
+    gates             what gates said of attempts
+    offered           context that was offered or not, from which every drain works out the lifts
+
+They are a cache of the record, brought up to date by every drain, so that the next choice knows the last commit. One row of `past` for a
+run and a change that holds its lines; a row without a change is an attempt that its gates stopped, or a reward given by hand. No text of
+a task is kept but the first words of a line, redacted; its other words are hashed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from git_hone.hooks.place import Place
+from git_hone.learner.examples import LEAST
 from git_hone.learner.plans import STOPPED, Gate, measured
-from git_hone.learner.router.features import Task, task, words
+from git_hone.learner.router.features import UNKNOWN, Task, task, words
 from git_hone.learner.routing import Past
 
 if TYPE_CHECKING:
     from git_hone.hooks.batch import Batch
     from git_hone.hooks.state import State
+    from git_hone.learner.context import Lifts
+    from git_hone.learner.examples import Source
 
 TITLE: Final = 72
 MOST_WORDS: Final = 60
+"""Words that are kept of a task, the loudest."""
+MOST_ASKED: Final = 200
+"""Words of a new task that past ones are looked up by, the loudest."""
 RECENT: Final = 1000
 """Runs that a decision looks at: with counts that fade by 0.99 a trial, the thousandth weighs 0.00004."""
 GOOD: Final = 0.5
 """From this reward on, an attempt counts as good when gates are judged."""
+LEAST_ALIKE: Final = 0.1
+"""Below this a past run is about something else."""
 
 
 def remember(batch: Batch) -> None:
@@ -35,14 +48,16 @@ def remember(batch: Batch) -> None:
     state = batch.state
     for name in sorted(batch.touched):
         row = state.get("changes", name)
-        state.db.execute("delete from tried where change = ?", (name,))
+        state.db.execute("delete from past where change = ?", (name,))
         if row is None or row["state"] != "live" or row.get("reward") is None or row.get("trust", "own") != "own":
+            state.db.execute("delete from examples where change = ?", (name,))
             continue
+        state.db.execute("delete from examples where change = ? and ? < ?", (name, row["reward"], LEAST))
         files = [file["path"] for file in row["files"]]
         for run_id in row["run_ids"]:
             run = state.get("runs", run_id)
             if run and run.get("evidence") in ("hook", "api", "capture"):
-                _put(state, run, files, name, row["reward"])
+                _put_run(state, run, files, name, row["reward"])
     for decided in batch.rows.decisions:
         result = decided["result"] or {}
         if result.get("gates"):
@@ -50,27 +65,37 @@ def remember(batch: Batch) -> None:
         reward = result.get("reward", 0.0 if result.get("ended") in STOPPED else None)
         if reward is not None and decided["kind"] in ("model", "prompt"):
             _put_attempt(state, decided, decided["recorded_at"].timestamp(), reward)
+        if decided["kind"] == "context":
+            _put_offers(state, decided)
+    _put_lifts(state)
 
 
-def _put(state: State, run: Mapping[str, Any], files: Iterable[str], change: str, reward: float) -> None:
+def _put_run(state: State, run: Mapping[str, Any], files: Iterable[str], change: str, reward: float) -> None:
     text = run.get("task") or ""
     kind = task(text, kind=run.get("task_kind"), difficulty=run.get("difficulty"), files=files)
-    value = {
-        "model": run.get("model"), "prompt": run.get("prompt_variant"), "path": kind.path, "cost": run.get("cost_usd"),
-        "tokens": [run.get("tokens_in"), run.get("tokens_out")], "title": _title(text), "bag": _bag(kind),
-    }  # fmt: skip
-    state.db.execute("insert or replace into tried values (?, ?, ?, ?, ?, ?)",
-                     (run["run_id"], change, run["started_at"], reward, run.get("decision_id"), _dumps(value)))  # fmt: skip
+    _put(state, (run["run_id"], change, run["started_at"], reward, run.get("decision_id"), run.get("model"), run.get("prompt_variant"),
+                 *kind.path, run.get("cost_usd"), _title(text)), kind)  # fmt: skip
 
 
 def _put_attempt(state: State, decided: Mapping[str, Any], at: float, reward: float) -> None:
-    kind = task(decided.get("task") or "", kind=decided.get("task_kind"), difficulty=decided.get("difficulty"))
-    plan, chosen = decided.get("plan") or {}, decided["chosen"]
+    text = decided.get("task") or ""
+    kind = task(text, kind=decided.get("task_kind"), difficulty=decided.get("difficulty"))
+    name, plan, chosen = decided["decision_id"], decided.get("plan") or {}, decided["chosen"]
     model, prompt = (chosen, plan.get("prompt")) if decided["kind"] == "model" else (None, chosen)
-    value = {"model": model, "prompt": prompt, "path": kind.path, "cost": None, "tokens": [None, None],
-             "title": _title(decided.get("task") or ""), "bag": _bag(kind)}  # fmt: skip
-    name = decided["decision_id"]
-    state.db.execute("insert or replace into tried values (?, ?, ?, ?, ?, ?)", (name, "", at, reward, name, _dumps(value)))
+    _put(state, (name, "", at, reward, name, model, prompt, *kind.path, None, _title(text)), kind)
+
+
+def _put(state: State, row: tuple[Any, ...], kind: Task) -> None:
+    state.db.execute("delete from past where run = ? and change = ?", row[:2])
+    names = "run, change, at, reward, decision, model, prompt, kind, difficulty, language, folder, cost, title"
+    number = state.db.execute(f"insert into past ({names}) values ({', '.join('?' * 13)})", row).lastrowid  # noqa: S608 - our names
+    known = [(bucket, number, round(weight, 3)) for bucket, weight in loudest(words(kind.text), MOST_WORDS)]
+    state.db.executemany("insert into past_words values (?, ?, ?)", known)
+
+
+def loudest(bag: Mapping[int, float], n: int) -> list[tuple[int, float]]:
+    """The n heaviest words of a bag, heaviest first."""
+    return sorted(bag.items(), key=lambda pair: (-pair[1], pair[0]))[:n]
 
 
 def _dumps(value: Any) -> str:
@@ -82,27 +107,76 @@ def _title(text: str) -> str:
     return line if len(line) <= TITLE else line[: TITLE - 1] + "…"
 
 
-def _bag(kind: Task) -> dict[str, float]:
-    loud = sorted(words(kind.text).items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_WORDS]
-    return {str(bucket): round(weight, 3) for bucket, weight in loud}
+def _put_offers(state: State, decided: Mapping[str, Any]) -> None:
+    plan = decided["decision_id"].removesuffix(".context")
+    for one in decided.get("context") or ():
+        row = (plan, one["id"], bool(one["included"]), one["propensity"], decided.get("task_kind"))
+        state.db.execute("insert or replace into offered values (?, ?, ?, ?, ?)", row)
 
 
-def recall(place: Place, n: int = RECENT) -> list[Past]:
-    """The last `n` runs with a reward, oldest first: the mean over the changes that hold its lines. Empty where nothing is recorded, or
-    the cache cannot be read: deciding must go on."""
-    rows: list[tuple[Any, ...]] = []
-    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(_open(place)) as db:
-        rows = db.execute(
-            "select run, min(change), at, avg(reward), min(decision), value from tried group by run order by at desc, run limit ?",
-            (n,),
-        ).fetchall()
-    kept = {decision for _, change, _, _, decision, _ in rows if change and decision}
+def _put_lifts(state: State) -> None:
+    """What each bundle and item did for the reward of the first attempt, which is what the context was drawn for."""
+    rows = state.db.execute(
+        "select offered.id, included, propensity, avg(reward), offered.kind from offered join past on past.decision = offered.plan || '.0'"
+        " group by offered.plan, offered.id"
+    ).fetchall()
+    if not rows and state.meta("lifts") is None:
+        return
+    from git_hone.learner import context
+
+    seen = [context.Shown(name, bool(included), propensity, reward, kind) for name, included, propensity, reward, kind in rows]
+    found = {kind or "": {name: list(lift) for name, lift in of.items()} for kind, of in context.measured(seen).items()}
+    if found != state.meta("lifts"):
+        state.set_meta("lifts", found)
+
+
+def offered_to(state: State, decision: str | None) -> list[dict[str, Any]] | None:
+    """What was offered to the model of an attempt: {"id", "included", "propensity"}, None when nobody chose anything."""
+    plan, _, step = (decision or "").rpartition(".")
+    if not step.isdecimal():
+        return None
+    rows = state.db.execute("select id, included, propensity from offered where plan = ? order by rowid", (plan,)).fetchall()
+    return [{"id": name, "included": bool(included), "propensity": share} for name, included, share in rows] or None
+
+
+def recall(place: Place, n: int = RECENT) -> Sequence[Past]:
+    """The last runs with a reward, oldest first: the mean over the changes that hold its lines, of the last `n` rows. Empty where nothing
+    is recorded, or the cache cannot be read: deciding must go on. Kept in this process until the state is another."""
+    mark = _mark(place)
+    known = _held.get(place.hone)
+    if known is not None and mark is not None and known[:2] == (mark, n):
+        return known[2]
+    names = "run, change, at, reward, decision, model, prompt, kind, difficulty, language, folder, cost, title"
+    rows = _ask(place, f"select {names} from past order by at desc, run, change limit ?", (n,))  # noqa: S608 - our names
+    kept = {row[4] for row in rows if row[1] and row[4]}
     kept |= {f"{decision.rpartition('.')[0]}.prompt" for decision in kept}
-    return [
-        _past(change, at, reward, _step(decision), json.loads(value))
-        for run, change, at, reward, decision, value in reversed(rows)
-        if change or run not in kept  # what a change says counts, and a word that was given for the same choice no more
-    ]
+    by_run: dict[str, list[tuple[Any, ...]]] = {}
+    for row in reversed(rows):
+        if row[1] or row[0] not in kept:  # what a change says counts, and a word that was given for the same choice no more
+            by_run.setdefault(row[0], []).append(row)
+    found = [_past(of) for of in by_run.values()]
+    if mark is not None:
+        _held[place.hone] = (mark, n, found)
+    return found
+
+
+_held: Final[dict[Any, tuple[Any, int, Sequence[Past]]]] = {}
+
+
+def _mark(place: Place) -> tuple[int, bytes] | None:
+    """What tells one state of the file from another: SQLite counts its own changes in its head."""
+    try:
+        with open(place.hone / "state.db", "rb", buffering=0) as file:  # noqa: PTH123 - Path.open costs more
+            return os.fstat(file.fileno()).st_ino, file.read(100)[24:28]
+    except OSError:
+        return None
+
+
+def _past(rows: Sequence[tuple[Any, ...]]) -> Past:
+    """One run, from its rows."""
+    _, change, at, reward, decision, model, prompt, *path, cost, title = rows[-1]
+    mean = reward if len(rows) == 1 else sum(row[3] for row in rows) / len(rows)
+    return Past(at, model or "", prompt, tuple(path), mean, cost, change or None, title, _step(decision))
 
 
 def _step(decision: str | None) -> int:
@@ -111,20 +185,60 @@ def _step(decision: str | None) -> int:
     return int(last) if last.isdecimal() else 0
 
 
-def _past(change: str, at: float, reward: float, step: int, value: Mapping[str, Any]) -> Past:
-    bag = {int(bucket): weight for bucket, weight in value["bag"].items()}
-    return Past(
-        at,
-        value["model"] or "",
-        value["prompt"],
-        tuple(value["path"]),
-        reward,
-        value["cost"],
-        change or None,
-        value["title"],
-        bag,
-        step,
-    )
+_NEAREST: Final = """
+with asked(bucket, weight) as (values {words}),
+common(past, sum) as (select past, sum(past_words.weight * asked.weight) from asked join past_words using (bucket) group by past)
+select (coalesce(sum, 0) + ({alike}) / {known}) / 2 as score, {columns}
+from (select * from past {only} order by at desc limit {n}) as past left join common on common.past = past.id {join}
+where score > {least} group by run order by score desc, past.at desc limit ?
+"""
+
+
+def nearest(place: Place, asked: Task, k: int = 3) -> list[tuple[float, Past]]:
+    """(similarity in 0..1, run) of the k past runs most like this task, as `routing.similarity` has it: half for the words in common
+    (cosine, of the loudest words), half for the path."""
+    names = "run, change, at, avg(reward), decision, model, prompt, kind, difficulty, language, folder, cost, title"
+    sql, values = _like(asked, names)
+    return [(round(score, 4), _past([row])) for score, *row in _ask(place, sql, (*values, k))]
+
+
+def examples(place: Place, asked: Task, k: int = 12) -> list[Source]:
+    """The k changes most like this task that may be shown to a model; `learner.examples.pick` takes the few that are."""
+    from git_hone.learner.examples import Source
+
+    names = "past.change, examples.at, examples.reward, examples.prompt, body, words, kind, difficulty, language, folder"
+    sql, values = _like(asked, names, "where change in (select change from examples)", "join examples using (change)")
+    return [
+        Source(change, Task(tuple(path), prompt), prompt, reward, at, body, {int(one): weight for one, weight in json.loads(bag).items()})
+        for _, change, at, reward, prompt, body, bag, *path in _ask(place, sql, (*values, k))
+    ]  # fmt: skip
+
+
+def _like(asked: Task, columns: str, only: str = "", join: str = "") -> tuple[str, list[str]]:
+    """The question, and the values of its marks but the last."""
+    names = [
+        name for name, value in zip(("kind", "difficulty", "language", "folder"), asked.path, strict=False) if value != UNKNOWN
+    ]
+    path = [value for value in asked.path[:4] if value != UNKNOWN]
+    bag = ", ".join(f"({bucket}, {weight!r})" for bucket, weight in loudest(words(asked.text), MOST_ASKED)) or "(-1, 0.0)"
+    sql = _NEAREST.format(words=bag, alike=" + ".join(f"(past.{name} = ?)" for name in names) or "0.0", known=f"{max(1, len(names))}.0",
+                          columns=columns, only=only, join=join, n=RECENT, least=LEAST_ALIKE)  # fmt: skip
+    return sql, path
+
+
+def lifts(place: Place) -> Lifts:
+    """What context was measured to do, by kind of task, and of all under None; empty where nothing is known."""
+    from git_hone.learner.context import Lift
+
+    known = next(iter(_ask(place, "select value from meta where key = 'lifts'")), None)
+    return {
+        kind or None: {name: Lift(*row) for name, row in of.items()}
+        for kind, of in json.loads(known[0] if known else "{}").items()
+    }
+
+
+def has_examples(place: Place) -> bool:
+    return bool(_ask(place, "select 1 from examples limit 1"))
 
 
 def gates(place: Place, kinds: Iterable[str]) -> list[Gate]:
@@ -134,14 +248,22 @@ def gates(place: Place, kinds: Iterable[str]) -> list[Gate]:
     alarms stay as the prior has them. What a gate let through is judged by the reward that came later.
     """
     seen: dict[str, list[tuple[bool, bool]]] = {}
-    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(_open(place)) as db:
-        rows = db.execute(
-            "select gates.value, avg(tried.reward) from gates join tried using (decision) group by decision"
-        ).fetchall()
-        for passed, reward in rows:
-            for kind, ok in json.loads(passed).items():
-                seen.setdefault(kind, []).append((reward >= GOOD, not ok))
+    rows = _ask(
+        place,
+        "select gates.value, avg(past.reward) from (select * from gates order by rowid desc limit 1000) as gates join past using (decision)"
+        " group by decision",
+    )
+    for passed, reward in rows:
+        for kind, ok in json.loads(passed).items():
+            seen.setdefault(kind, []).append((reward >= GOOD, not ok))
     return [measured(kind, seen.get(kind, ())) for kind in kinds]
+
+
+def _ask(place: Place, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    """Rows; none where the state cannot be read, or is another version's: deciding must go on."""
+    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(_open(place)) as db:
+        return db.execute(sql, values).fetchall()
+    return []
 
 
 def _open(place: Place) -> sqlite3.Connection:

@@ -15,7 +15,8 @@ writes the same records under the same ids.
     commits  commit -> JSON: files, change id, ...
     atoms    change id -> edit -> packed line indexes: which atoms a change brought in
     changes  change id -> JSON: the newest row of the changes table
-    tried, gates  runs with their rewards, and what gates said of attempts: what a decision reads (hooks/recall.py)
+    past, past_words, gates, offered, examples  what a decision reads: runs with their rewards and the words of their tasks, what gates
+             said of attempts, context that was offered, changes that may be shown as examples (hooks/recall.py, hooks/shots.py)
     aged     change id -> JSON: where the walk of lines knows its lines (hooks/aging.py)
     signals, outcomes  rows of those tables that a reward may need again
 """
@@ -48,8 +49,17 @@ create table if not exists signals (tree text, kind text, tool text, value text,
 create table if not exists aged (change text primary key, value text);
 create table if not exists outcomes (id text primary key, change text, value text);
 create index if not exists outcomes_change on outcomes (change);
-create table if not exists tried (run text, change text, at real, reward real, decision text, value text, primary key (run, change));
-create index if not exists tried_change on tried (change);
+create table if not exists past (id integer primary key, run text, change text, at real, reward real, decision text, model text,
+    prompt text, kind text, difficulty text, language text, folder text, cost real, title text, unique (run, change));
+create index if not exists past_change on past (change);
+create index if not exists past_at on past (at);
+create index if not exists past_decision on past (decision);
+create table if not exists past_words (bucket integer, past integer, weight real, primary key (bucket, past)) without rowid;
+create index if not exists past_words_past on past_words (past);
+create trigger if not exists past_gone after delete on past begin delete from past_words where past = old.id; end;
+create table if not exists offered (plan text, id text, included integer, propensity real, kind text, primary key (plan, id));
+create table if not exists examples (change text primary key, at real, reward real, prompt text, body text, words text);
+drop table if exists tried;
 create table if not exists gates (decision text primary key, value text);
 """
 

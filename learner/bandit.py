@@ -17,10 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
-
-if TYPE_CHECKING:
-    from random import Random
+from typing import Final, NamedTuple, Protocol
 
 GAMMA: Final = 0.99
 FLOOR: Final = 0.05
@@ -37,6 +34,14 @@ class Arm(NamedTuple):
     @property
     def mean(self) -> float | None:
         return self.wins / self.trials if self.trials else None
+
+
+class Draws(Protocol):
+    """Where chance comes from: `random.Random` is one."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+        ...
 
 
 class Policy(Protocol):
@@ -97,7 +102,7 @@ class Fixed(NamedTuple):
         return {name: float(name == self.arm) for name in arms}
 
 
-def draw(shares: Mapping[str, float], random: Random) -> tuple[str, float]:
+def draw(shares: Mapping[str, float], random: Draws) -> tuple[str, float]:
     """(arm, its propensity). ValueError for no arms.
 
     >>> from random import Random

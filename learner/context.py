@@ -21,7 +21,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_hone.learner.errors import ConfigError
@@ -30,12 +29,15 @@ from git_hone.learner.variants import breaks
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from git_hone.learner.bandit import Draws
     from git_hone.learner.store import Store
 
 FILE: Final = "context.json"
 MAX_BYTES: Final = 4 << 20
 FLOOR: Final = 0.05
 """Least probability of offering something and of leaving it out."""
+EXAMPLES: Final = "*examples"
+"""The bundle that the few-shot examples of a task make; no id of the file begins like that."""
 ENOUGH: Final = 5
 """A mean over fewer effective choices than this is not shown."""
 SPREAD: Final = 0.1
@@ -169,6 +171,17 @@ def lifts(rows: Iterable[Shown]) -> dict[str, Lift]:
     return {name: _lift(name, seen) for name, seen in sorted(by_id.items())}
 
 
+Lifts = Mapping[str | None, Mapping[str, Lift]]
+"""Lifts by kind of task; those of all tasks under None."""
+
+
+def measured(rows: Iterable[Shown]) -> Lifts:
+    """`lifts` of all tasks, and of each kind of task alone."""
+    seen = list(rows)
+    kinds = sorted({row.kind for row in seen if row.kind is not None})
+    return {None: lifts(seen)} | {kind: lifts(row for row in seen if row.kind == kind) for kind in kinds}
+
+
 def _lift(name: str, rows: Sequence[Shown]) -> Lift:
     with_ = [(1 / row.propensity, row.reward) for row in rows if row.included]
     without = [(1 / (1 - row.propensity), row.reward) for row in rows if not row.included]
@@ -222,8 +235,8 @@ def share(lift: Lift | None, tokens: int, *, prior: float = 0.0, price: float = 
 
 def choose(
     bundles: Sequence[Bundle],
-    seen: Iterable[Shown],
-    random: Random,
+    known: Lifts,
+    random: Draws,
     *,
     kind: str | None = None,
     budget_tokens: int | None = None,
@@ -233,12 +246,10 @@ def choose(
     """What to offer for a task of this kind. The lift among tasks of the kind counts where it was measured, else that among all.
     Bundles are drawn in the order of their probability; one that does not fit what is left of the budget is left out, with a propensity
     of 0. Of a bundle that is offered, each item is drawn; the only item of a bundle is the bundle."""
-    rows = list(seen)
-    overall, alike = lifts(rows), lifts(row for row in rows if kind is not None and row.kind == kind)
 
     def lift(name: str) -> Lift | None:
-        near = alike.get(name)
-        return near if near is not None and near.value is not None else overall.get(name)
+        near = known[kind].get(name) if kind is not None and kind in known else None
+        return near if near is not None and near.value is not None else known.get(None, {}).get(name)
 
     offered: list[Offer] = []
     left = math.inf if budget_tokens is None else budget_tokens
@@ -272,22 +283,20 @@ def items_of(bundles: Iterable[Bundle], offered: Iterable[Offer]) -> list[Item]:
 
 
 _SQL: Final = """
-WITH first AS (
-    SELECT regexp_replace(r.decision_id, '[.]0$', '') AS plan, r.run_id, coalesce(r.task_kind, d.task_kind, p.task_kind) AS kind,
-           json_extract_string(d.result, '$.ended') AS ended
-    FROM runs r LEFT JOIN decisions d USING (decision_id)
-    LEFT JOIN decisions p ON p.decision_id = regexp_replace(r.decision_id, '[.]0$', '') AND p.kind = 'plan'
-    WHERE r.decision_id LIKE '%.0' AND r.evidence IN ('hook', 'api', 'capture')
-), rewards AS (
-    SELECT run_id, avg(reward) AS reward
-    FROM (SELECT unnest(run_ids) AS run_id, reward FROM changes WHERE state = 'live' AND coalesce(trust, 'own') = 'own')
-    GROUP BY run_id
+WITH rewards AS (
+    SELECT r.decision_id, avg(w.reward) AS reward, any_value(r.task_kind) AS kind
+    FROM runs r JOIN (SELECT unnest(run_ids) AS run_id, reward FROM changes
+                      WHERE state = 'live' AND coalesce(trust, 'own') = 'own' AND reward IS NOT NULL) w USING (run_id)
+    WHERE r.decision_id LIKE '%.0' AND r.evidence IN ('hook', 'api', 'capture') GROUP BY 1
+), drawn AS (
+    SELECT decision_id, regexp_replace(decision_id, '[.]context$', '') AS plan, context, task_kind FROM decisions
+    WHERE kind = 'context' AND context IS NOT NULL AND ($since IS NULL OR recorded_at >= make_timestamptz($since::BIGINT))
 )
-SELECT c.context, avg(coalesce(w.reward, CASE WHEN f.ended IN ('stopped', 'failed') THEN 0.0 END)) AS reward,
-       any_value(coalesce(c.task_kind, f.kind))
-FROM decisions c JOIN first f ON c.decision_id = f.plan || '.context' LEFT JOIN rewards w USING (run_id)
-WHERE c.kind = 'context' AND c.context IS NOT NULL AND ($since IS NULL OR c.recorded_at >= make_timestamptz($since::BIGINT))
-GROUP BY c.decision_id, c.context HAVING reward IS NOT NULL ORDER BY c.decision_id
+SELECT c.context, coalesce(w.reward, CAST(json_extract(d.result, '$.reward') AS DOUBLE),
+                           CASE WHEN json_extract_string(d.result, '$.ended') IN ('stopped', 'failed') THEN 0.0 END) AS earned,
+       coalesce(c.task_kind, w.kind, d.task_kind)
+FROM drawn c LEFT JOIN decisions d ON d.decision_id = c.plan || '.0' LEFT JOIN rewards w ON w.decision_id = c.plan || '.0'
+WHERE earned IS NOT NULL ORDER BY c.decision_id
 """
 
 

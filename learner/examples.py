@@ -4,24 +4,21 @@ Only a change that proved itself is shown to a model: live, this repository's ow
 (`fates.kept`: so neither reverted nor reworked by a correction), looked through for tampering and clean. What nobody judged is not shown.
 
 They are chosen by maximal marginal relevance (Carbonell and Goldstein 1998): each next one is the most like the task, less how much it is
-like one that is chosen already. This module touches no git: whoever calls it gives the text of a change.
+like one that is chosen already. This module touches no git: whoever asks for the sources adds the text of each change.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from git_hone.learner import histories
-from git_hone.learner.evidence import tampering
 from git_hone.learner.router.features import Task, task, words
 from git_hone.learner.routing import similarity
-from git_hone.learner.store.columns import from_micros
-from git_hone.learner.store.query import micros_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from git_hone.learner.store import Store
 
 LEAST: Final = 0.7
@@ -30,18 +27,18 @@ BALANCE: Final = 0.5
 LEAST_ALIKE: Final = 0.1
 """Below this an example is about something else."""
 
-Text = Callable[[str], str | None]
-"""Change id -> its code as it was kept (a diff, or lines); None where that is gone."""
-
 
 class Source(NamedTuple):
-    """A change that may be shown. prompt: what was asked for, redacted when it was recorded."""
+    """A change that may be shown. prompt: what was asked for, redacted when it was recorded; at: when it was committed, seconds since 1970;
+    text: its code as it was kept (a diff, or lines), empty while nobody added it; bag: the words of its task, None to have them counted."""
 
     change_id: str
     task: Task
     prompt: str
     reward: float
-    at: datetime
+    at: float
+    text: str = ""
+    bag: Mapping[int, float] | None = None
 
 
 class Shot(NamedTuple):
@@ -67,7 +64,11 @@ ORDER BY c.committed_at, c.change_id
 
 
 def sources(store: Store, since: datetime | None = None) -> list[Source]:
-    """Every change that may be shown, oldest first; its task is that of its first run that says what was asked."""
+    """Every change that may be shown, oldest first, without its text; its task is that of its first run that says what was asked."""
+    from git_hone.learner import histories
+    from git_hone.learner.evidence import tampering
+    from git_hone.learner.store.query import micros_of
+
     labels = histories.read(store, since).labels()
     proved = {
         one.row["change_id"]
@@ -77,7 +78,7 @@ def sources(store: Store, since: datetime | None = None) -> list[Source]:
     with store.connect() as engine:
         rows = engine.execute(_SQL, {"least": LEAST, "since": micros_of(since)}).fetchall()
     return [
-        Source(change, task(text, kind=kind, difficulty=difficulty, files=_paths(files)), text, reward, from_micros(at))
+        Source(change, task(text, kind=kind, difficulty=difficulty, files=_paths(files)), text, reward, at / 1e6)
         for change, files, reward, at, text, kind, difficulty in rows
         if change in proved
     ]
@@ -87,29 +88,23 @@ def _paths(files: str | None) -> list[str]:
     return [row["path"] for row in json.loads(files or "[]") if isinstance(row, dict) and row.get("path")]
 
 
-def improved(store: Store) -> Text:
-    """The text of changes that people improved afterwards: what they made of it (the pairs of the record). To be asked before git is."""
+def improved(store: Store) -> dict[str, str]:
+    """Change -> what people made of it afterwards (the pairs of the record), for changes that somebody improved."""
     found: dict[str, list[str]] = {}
     for row in store.rows("pairs", where={"origin": "human-improved"}):
         chosen = row["chosen"]
         text = chosen.get("text") if isinstance(chosen, Mapping) else None
         if text and row["change_id"]:
             found.setdefault(row["change_id"], []).append(text)
-    return lambda change: "\n".join(found[change]) if change in found else None
+    return {change: "\n".join(texts) for change, texts in found.items()}
 
 
 def pick(
-    asked: Task,
-    known: Sequence[Source],
-    text: Text,
-    *,
-    most: int = 3,
-    budget_tokens: int = 2000,
-    balance: float = BALANCE,
+    asked: Task, known: Sequence[Source], *, most: int = 3, budget_tokens: int = 2000, balance: float = BALANCE
 ) -> list[Shot]:
-    """At most `most` examples of at most `budget_tokens` together, best first. One that does not fit what is left, or whose text is gone,
+    """At most `most` examples of at most `budget_tokens` together, best first. One that does not fit what is left, or that has no text,
     gives way to the next; none is ever cut. Of equal ones the newer."""
-    bags = [words(one.task.text) for one in known]
+    bags = [words(one.task.text) if one.bag is None else one.bag for one in known]
     bag = words(asked.text)
     alike = [similarity(asked.path, bag, one.task.path, its) for one, its in zip(known, bags, strict=True)]
     left = sorted((k for k in range(len(known)) if alike[k] > LEAST_ALIKE), key=lambda k: known[k].at, reverse=True)
@@ -120,12 +115,11 @@ def pick(
         best = max(left, key=lambda k: balance * alike[k] - (1 - balance) * near[k])
         left.remove(best)
         one = known[best]
-        code = text(one.change_id)
-        tokens = (len(one.prompt) + len(code or "")) // 4 + 1
-        if not code or not code.strip() or tokens > budget:
+        tokens = (len(one.prompt) + len(one.text)) // 4 + 1
+        if not one.text.strip() or tokens > budget:
             continue
         budget -= tokens
-        shots.append(Shot(one.change_id, one.prompt, code, round(alike[best], 4), tokens))
+        shots.append(Shot(one.change_id, one.prompt, one.text, round(alike[best], 4), tokens))
         for k in left:
             near[k] = max(near[k], similarity(one.task.path, bags[best], known[k].task.path, bags[k]))
     return shots

@@ -12,17 +12,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from git_hone.learner import bandit, plans
 from git_hone.learner.errors import UsageError
 from git_hone.learner.plans import Gate, Plan
 from git_hone.learner.router.exported import Z95, Expected, Router
-from git_hone.learner.router.features import UNKNOWN, Task, words
+from git_hone.learner.router.features import UNKNOWN, Task
 from git_hone.learner.variants import Model, Prompt, is_loopback
-
-if TYPE_CHECKING:
-    from random import Random
 
 ROUTER_ROWS: Final = 20.0
 """Rows that a trained router's word on a kind of task is worth against what was seen since it was trained."""
@@ -50,7 +47,6 @@ class Past(NamedTuple):
     cost_usd: float | None
     change_id: str | None
     title: str
-    bag: Mapping[int, float]
     step: int = 0
 
 
@@ -67,8 +63,7 @@ DEFAULTS: Final = Settings()
 
 class Choice(NamedTuple):
     """The answer. shares: plan (its models joined by " > ") -> probability; prompt_shares: prompt -> probability. expected: model ->
-    what is expected of it alone. nearest: past runs like this task, nearest first. notes: what people should know (a fallback, a model
-    left out)."""
+    what is expected of it alone. reasons: for people, with a model left out and why."""
 
     plan: Plan
     shares: Mapping[str, float]
@@ -76,7 +71,6 @@ class Choice(NamedTuple):
     prompt_shares: Mapping[str, float]
     expected: Mapping[str, Expected]
     reasons: tuple[str, ...]
-    nearest: tuple[tuple[float, Past], ...]
     policy: str
     policy_version: str | None
 
@@ -156,18 +150,15 @@ def decide(
     models: Sequence[Model],
     prompts: Sequence[Prompt],
     *,
-    random: Random,
+    random: bandit.Draws,
     router: Router | None = None,
     past: Sequence[Past] = (),
     gates: Sequence[Gate] = (),
     policy: bandit.Policy | None = None,
     settings: Settings = DEFAULTS,
     budget_usd: float | None = None,
-    similar: bool = True,
 ) -> Choice:
-    """The answer; `similar` says whether to look for the past runs most like the task, which only explain.
-
-    Raises UsageError when no model may be asked or no plan fits the budget."""
+    """The answer. Raises UsageError when no model may be asked or no plan fits the budget."""
     kept, left_out = able(models, settings)
     expected = expect(task, kept, router, past)
     ranked = _ranked(expected, router, gates, budget_usd)
@@ -177,10 +168,9 @@ def decide(
     arms = {name: bandit.Arm(RELATIVE * arm.wins, RELATIVE * arm.trials) for name, arm in prompt_arms(prompts, past).items()}
     prompt_shares = (policy or bandit.Thompson()).shares(arms)
     prompt_id, _ = bandit.draw(prompt_shares, random)
-    near = nearest(task, past) if similar else ()
     return Choice(
         plan, shares, next(one for one in prompts if one.id == prompt_id), prompt_shares, expected,
-        (*_reasons(plan, ranked[0], expected, gates, router, prompt_shares[prompt_id], prompt_id), *left_out), near,
+        (*_reasons(plan, ranked[0], expected, gates, router, prompt_shares[prompt_id], prompt_id), *left_out),
         "router" if router else "prior", router.version if router else None,
     )  # fmt: skip
 
@@ -231,14 +221,6 @@ def prompt_arms(prompts: Sequence[Prompt], past: Sequence[Past], gamma: float = 
     usual = {kind: total / n for kind, (total, n) in sums.items()}
     rows = [(one.prompt, bandit.relative(one.reward, usual[one.path[0]])) for one in past if one.prompt]
     return bandit.replay(rows, [one.id for one in prompts], gamma=gamma)
-
-
-def nearest(task: Task, past: Sequence[Past], k: int = 3) -> tuple[tuple[float, Past], ...]:
-    """(similarity in 0..1, run) of the k past runs most like this task: half for the words in common (cosine), half for the path."""
-    bag = words(task.text)
-    scored = [(round(similarity(task.path, bag, one.path, one.bag), 4), one) for one in past]
-    scored.sort(key=lambda pair: (-pair[0], -pair[1].at))
-    return tuple(pair for pair in scored[:k] if pair[0] > 0.1)
 
 
 def similarity(path: Sequence[str], bag: Mapping[int, float], other: Sequence[str], other_bag: Mapping[int, float]) -> float:

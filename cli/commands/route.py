@@ -48,7 +48,8 @@ def command(
         place if installed else None, place.agent, text, files=files, kind=kind, difficulty=difficulty, budget_usd=budget,
         log=not dry_run,
     )  # fmt: skip
-    click.echo(choosing.dumps(decided) if as_json else words(decided))
+    near = choosing.like(place if installed else None, decided)
+    click.echo(choosing.dumps(decided, near) if as_json else words(decided, near))
     for note in decided.notes:
         click.echo(f"git-hone: {note}", err=True)
     if not installed:

@@ -264,7 +264,8 @@ def adopt(force: bool, reason: str | None, as_json: bool) -> int:
 @click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Only choices from this day on (UTC).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def context(since: datetime | None, as_json: bool) -> None:
-    """Print what each bundle of `.agent/context.json`, and each item of it, does for the reward of the tasks it was offered for.
+    """Print what each bundle of `.agent/context.json`, each item of it, and the few-shot examples (`*examples`) do for the reward of the
+    tasks they were offered for.
 
     \b
     Example:
@@ -278,7 +279,7 @@ def context(since: datetime | None, as_json: bool) -> None:
     found = shaping.lifts(shaping.shown(Store(place.data), since and since.replace(tzinfo=timezone.utc)))
     rows = [found.get(name, shaping.Lift(name, 0, 0)) for name in [*names, *(name for name in found if name not in names)]]
     if as_json:
-        told = [one._asdict() | {"with": one.with_, "offered_now": one.id in names} for one in rows]
+        told = [one._asdict() | {"with": one.with_, "offered_now": one.id in (*names, shaping.EXAMPLES)} for one in rows]
         click.echo(json.dumps({"version": 1, "context": [{key: v for key, v in one.items() if key != "with_"} for one in told]}))
     elif not rows:
         click.echo("no context bundles, and none on record\n  next: docs/how-to/context.md shows a .agent/context.json")

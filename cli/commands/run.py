@@ -45,9 +45,12 @@ def command(
 ) -> int:  # fmt: skip
     """Let the planned model try; where a gate stops its work, undo it and let the next one try.
 
-    {model}, {prompt} and {task} in COMMAND are filled in; HONE_MODEL, HONE_PROMPT and HONE_TASK say the same. Without {prompt} and {task}
-    the prompt comes on standard input. Gates are those of `.agent/learning-config.json` (key `gates`) and of --gate; they run through
-    `git hone check`, so they are recorded. What is undone stays under refs/hone/attempts/. Exit code 0: an attempt passed; 1: none did.
+    {model}, {prompt} and {task} in COMMAND are filled in; HONE_MODEL, HONE_PROMPT and HONE_TASK say the same, but for a text of more than
+    100 kB. Without {prompt} and {task} the prompt comes on standard input. The context and the examples that were chosen are in the prompt;
+    {context}, {examples}, HONE_CONTEXT and HONE_EXAMPLES hold them alone.
+
+    Gates are those of `.agent/learning-config.json` (key `gates`) and of --gate; they run through `git hone check`, so they are recorded.
+    What is undone stays under refs/hone/attempts/. Exit code 0: an attempt passed; 1: none did.
 
     \b
     Examples:
@@ -65,13 +68,14 @@ def command(
     )  # fmt: skip
     for note in decided.notes:
         click.echo(f"git-hone: {note}", err=True)
+    near = choosing.like(place, decided)
     if not as_json:
-        click.echo(words(decided), err=True)
+        click.echo(words(decided, near), err=True)
     orders = attempts.Orders(text, command_words, files, named, timeout, retries)
     done = attempts.carry_out(place, decided, orders, lambda said: click.echo(f"git-hone: {said}", err=True), quiet=as_json)
     ended = done[-1].ended
     if as_json:
-        body = {"version": 1, **choosing.as_json(decided), "attempts": [asdict(one) for one in done], "ended": ended}
+        body = {"version": 1, **choosing.as_json(decided, near), "attempts": [asdict(one) for one in done], "ended": ended}
         click.echo(json.dumps(body, ensure_ascii=False))
     elif ended == "unreachable":
         click.echo("  next: `git hone variants test` says what answers; --model ID names another one", err=True)

@@ -122,7 +122,6 @@ class Policy:
                 one.cost_usd,
                 one.change_id,
                 "",
-                {},
                 one.step or 0,
             )
             for one in rows

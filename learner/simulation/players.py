@@ -161,9 +161,7 @@ class Hone:
 
 def past(one: Attempt) -> Past:
     """An attempt as `routing` wants it."""
-    return Past(
-        _seconds(one.drawn.day), one.model, one.prompt, one.drawn.task.path, one.reward, one.cost_usd, None, "", {}, one.step
-    )
+    return Past(_seconds(one.drawn.day), one.model, one.prompt, one.drawn.task.path, one.reward, one.cost_usd, None, "", one.step)
 
 
 def tried(planned: Planned, one: Attempt) -> Tried:

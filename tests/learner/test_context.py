@@ -101,7 +101,7 @@ def test_what_helps_is_offered_more_and_everything_is_tried_as_often_as_it_is_lo
     seen = [Shown("style", k % 2 == 0, 0.5, 0.9 if k % 2 == 0 else 0.5) for k in range(60)]
     seen += [Shown("api", k % 2 == 0, 0.5, 0.3 if k % 2 == 0 else 0.7) for k in range(60)]
     drawn = Random(3)
-    offers = [context.choose([GUIDE, API], seen, drawn) for _ in range(2000)]
+    offers = [context.choose([GUIDE, API], context.measured(seen), drawn) for _ in range(2000)]
     for name, chance in (("style", 0.95), ("api", 0.05)):
         rows = [one for offer in offers for one in offer if one.id == name]
         assert {round(one.propensity, 6) for one in rows} == {chance}
@@ -115,16 +115,16 @@ def test_what_helps_is_offered_more_and_everything_is_tried_as_often_as_it_is_lo
 def test_a_kind_of_task_has_lifts_of_its_own() -> None:
     seen = [Shown("api", k % 2 == 0, 0.5, 0.9 if k % 2 == 0 else 0.5, "fix") for k in range(60)]
     seen += [Shown("api", k % 2 == 0, 0.5, 0.1 if k % 2 == 0 else 0.9, "docs") for k in range(60)]
-    assert context.choose([API], seen, Random(0), kind="fix")[0].propensity == 0.95
-    assert context.choose([API], seen, Random(0), kind="docs")[0].propensity == pytest.approx(0.05)
+    assert context.choose([API], context.measured(seen), Random(0), kind="fix")[0].propensity == 0.95
+    assert context.choose([API], context.measured(seen), Random(0), kind="docs")[0].propensity == pytest.approx(0.05)
 
 
 def test_the_budget_holds() -> None:
     for seed in range(100):
-        offered = context.choose([GUIDE, API], [], Random(seed), budget_tokens=2600)
+        offered = context.choose([GUIDE, API], {}, Random(seed), budget_tokens=2600)
         assert sum(item.tokens for item in context.items_of([GUIDE, API], offered)) <= 2600
         assert all(not one.included for one in offered if one.propensity == 0.0)
-    none = context.choose([API], [], Random(0), budget_tokens=100)
+    none = context.choose([API], {}, Random(0), budget_tokens=100)
     assert none == [context.Offer("api", False, 0.0)]
 
 

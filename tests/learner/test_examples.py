@@ -68,7 +68,7 @@ def test_since_leaves_older_ones_out(tmp_path: Path) -> None:
 
 
 def source(name: str, text: str, day: int = 0) -> Source:
-    return Source(name, task(text, kind="fix"), text, 0.9, AT + timedelta(days=day))
+    return Source(name, task(text, kind="fix"), text, 0.9, 86400.0 * day, f"+code of {name}")
 
 
 KNOWN = [
@@ -81,23 +81,23 @@ KNOWN = [
 
 def test_near_and_diverse() -> None:
     asked = task("mend the date parser for leap seconds", kind="fix")
-    shots = examples.pick(asked, KNOWN, lambda change: f"+code of {change}", most=2)
+    shots = examples.pick(asked, KNOWN, most=2)
     assert [shot.change_id for shot in shots] == ["twin", "other"]  # the newer of equals, then not the same again
     assert shots[0].alike > shots[1].alike
-    alone = examples.pick(asked, KNOWN, lambda change: f"+code of {change}", most=2, balance=1.0)
+    alone = examples.pick(asked, KNOWN, most=2, balance=1.0)
     assert [shot.change_id for shot in alone] == ["twin", "near"]
-    assert examples.pick(task("mend"), [], lambda change: "x") == []
+    assert examples.pick(task("mend"), []) == []
     nothing = task("quite another thing", kind="docs")
-    assert examples.pick(nothing, KNOWN, lambda change: "x") == []
+    assert examples.pick(nothing, KNOWN) == []
 
 
 def test_the_budget_holds_and_nothing_is_cut() -> None:
     asked = task("mend the date parser for leap seconds", kind="fix")
     sizes = {"twin": 9000, "near": 200, "other": 200, "far": 200}
-    shots = examples.pick(asked, KNOWN, lambda change: "x" * sizes[change], budget_tokens=150)
+    shots = examples.pick(asked, [one._replace(text="x" * sizes[one.change_id]) for one in KNOWN], budget_tokens=150)
     assert [shot.change_id for shot in shots] == ["near", "other"]
     assert sum(shot.tokens for shot in shots) <= 150 and all(len(shot.text) == 200 for shot in shots)
-    gone = examples.pick(asked, KNOWN, lambda change: None if change == "twin" else "x", most=1)
+    gone = examples.pick(asked, [one._replace(text="" if one.change_id == "twin" else "x") for one in KNOWN], most=1)
     assert [shot.change_id for shot in gone] == ["near"]
 
 
@@ -108,5 +108,4 @@ def test_what_people_made_of_it_is_there_to_be_shown(tmp_path: Path) -> None:
          "output": {"text": "bad\n"}, "origin": "human-improved"},
         {"record_id": "p2", "recorded_at": AT, "pair_id": "p2", "change_id": "c2", "chosen": None, "origin": "kept"},
     ])  # fmt: skip
-    text = examples.improved(store)
-    assert (text("c1"), text("c2")) == ("better\n", None)
+    assert examples.improved(store) == {"c1": "better\n"}

@@ -11,7 +11,7 @@ from git_hone.learner.errors import UsageError
 from git_hone.learner.plans import PRIOR, Gate
 from git_hone.learner.router import training
 from git_hone.learner.router.exported import Expected
-from git_hone.learner.router.features import task, words
+from git_hone.learner.router.features import task
 from git_hone.learner.router.training import Example
 from git_hone.learner.routing import Past, Settings
 from git_hone.learner.variants import Model, default_prompts
@@ -34,7 +34,6 @@ def past(
             0.001 if model == "local" else 0.05,
             f"c{k}",
             text,
-            words(text),
         )
         for k in range(n)
     ]
@@ -118,13 +117,6 @@ def test_a_trained_router_speaks_until_newer_runs_say_more() -> None:
     newer = [one._replace(at=6000.0) for one in past("local", 1.0, 50)]
     assert routing.expect(task("x", kind="fix"), [LOCAL, PAID], router, newer)["local"].reward > 0.7
     assert decide([], router=router).policy == "router"
-
-
-def test_nearest_are_those_with_words_and_kind_in_common() -> None:
-    seen = past("local", 1.0, 1, "fix", text="mend the parser") + past("local", 0.0, 1, "docs", text="write a tutorial")
-    found = routing.nearest(task("mend the lexer and the parser", kind="fix"), seen)
-    assert found[0][1].title == "mend the parser"
-    assert all(0 < score <= 1 for score, _ in found)
 
 
 def test_no_gates_no_escalation() -> None:
