@@ -14,7 +14,6 @@ from typing import Any, Final
 from git_hone import hooks
 from git_hone.ci import choosing, endpoints
 from git_hone.ci.endpoints import Answer, EndpointError, Message
-from git_hone.ci.shaping import fenced
 from git_hone.hooks import git
 from git_hone.hooks.capture import blobs_of
 from git_hone.hooks.consent import excluded
@@ -24,13 +23,12 @@ from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 from git_hone.hooks.worker import drain_now
 from git_hone.learner import config, variants
+from git_hone.learner.dataset.chat import ORDER, fenced
 from git_hone.learner.errors import HoneError, UsageError
 
 AGENT: Final = "git-hone"
 LARGEST: Final = 400_000
 MOST_TOKENS: Final = 8192
-ORDER: Final = """You write one file of a repository. Answer with the whole new content of the file {path} in one fenced code block, and with
-nothing else: no explanation before or after it, nothing left out."""
 ENDED: Final[Mapping[str, str]] = {"nonsense": "failed", "timeout": "timeout"}
 """How an attempt ended by the kind of error; every other kind is not the model's fault."""
 

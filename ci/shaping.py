@@ -17,6 +17,7 @@ from git_hone.hooks.place import Place
 from git_hone.learner import context
 from git_hone.learner.bandit import Draws
 from git_hone.learner.context import Bundle, Item, Offer
+from git_hone.learner.dataset.chat import fenced
 from git_hone.learner.errors import ConfigError
 from git_hone.learner.examples import Shot, pick, render
 from git_hone.learner.router.features import Task
@@ -142,13 +143,3 @@ def _file(top: Path, name: str, patterns: Sequence[str]) -> tuple[str | None, st
         return None, f"{name}: {error.strerror}"
     except UnicodeDecodeError:
         return None, f"{name}: not UTF-8 text"
-
-
-def fenced(text: str) -> str:
-    """The text between fences that are longer than any in it."""
-    longest = run = 0
-    for sign in text:
-        run = run + 1 if sign == "`" else 0
-        longest = max(longest, run)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{text.rstrip()}\n{fence}"

@@ -78,8 +78,8 @@ def fate(start: float, outcomes: Sequence[Row], until: float) -> Fate:
     age = min((until - start) / DAY, float(CORRECTED))
     due = next((float(day) for day in HORIZONS if seen < day <= age), None)
     watched = max(0.0, age if due is None else math.nextafter(due, 0.0))
-    ends = [((at - start) / DAY, how) for at, how in _ends(outcomes)] + [(one.day, "lines") for one in looks if one.share < ALIVE]
-    day, how = min(ends, default=(None, None))
+    falls = [((at - start) / DAY, how) for at, how in ends(outcomes)] + [(one.day, "lines") for one in looks if one.share < ALIVE]
+    day, how = min(falls, default=(None, None))
     if day is None or day > watched:
         return Fate(watched)
     day = max(0.0, day)
@@ -97,7 +97,7 @@ def kept(start: float, outcomes: Sequence[Row], until: float) -> bool | None:
     if start + MATURE * DAY > until:
         return None
     limit = start + CORRECTED * DAY
-    faults = [at for at, _ in _ends(outcomes)]
+    faults = [at for at, _ in ends(outcomes)]
     faults += [seconds(row["at"]) for row in outcomes if row["kind"] == "reworked" and detail_of(row).get("corrective") is True]
     if any(at <= limit for at in faults):
         return False
@@ -119,19 +119,19 @@ def looks_of(start: float, outcomes: Iterable[Row]) -> list[Look]:
     return sorted(looks, key=lambda one: (one.day, one.share))
 
 
-def _ends(outcomes: Sequence[Row]) -> list[tuple[float, str]]:
+def ends(outcomes: Sequence[Row]) -> list[tuple[float, str]]:
     """(when, how) of each end that nothing has undone: reverted, rejected, dropped."""
     times: dict[str, list[float]] = {}
     for row in outcomes:
         if row["kind"] == "reverted" and detail_of(row).get("stands") is False:
             continue  # reverted and landed again within one history that was read
         times.setdefault(row["kind"], []).append(seconds(row["at"]))
-    ends = []
+    found = []
     for kind, undone in (("reverted", "relanded"), ("rejected", "accepted")):
         bad, good = times.get(kind, []), times.get(undone, [])
         if bad and (not good or max(bad) > max(good) or (max(bad) == max(good) and len(bad) > len(good))):
-            ends.append((min(at for at in bad if not good or at >= max(good)), kind))
-    return [*ends, (min(times["dropped"]), "dropped")] if "dropped" in times else ends
+            found.append((min(at for at in bad if not good or at >= max(good)), kind))
+    return [*found, (min(times["dropped"]), "dropped")] if "dropped" in times else found
 
 
 def detail_of(row: Row) -> Mapping[str, Any]:

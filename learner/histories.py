@@ -96,7 +96,7 @@ def examples(store: Store, since: datetime | None = None) -> tuple[list[Example]
     """One example for each matured change, and how many have not matured."""
     labels = read(store, since).labels()
     known = [(one, label) for one, label in labels if label is not None]
-    signals = _signals(store, {tree for one, _ in known for tree in (one.row["tree"], one.row["parent_tree"]) if tree})
+    signals = signals_of(store, {tree for one, _ in known for tree in (one.row["tree"], one.row["parent_tree"]) if tree})
     made = []
     for one, label in known:
         of_tree, of_parent = signals.get(one.row["tree"], []), signals.get(one.row["parent_tree"], [])
@@ -105,7 +105,7 @@ def examples(store: Store, since: datetime | None = None) -> tuple[list[Example]
     return made, len(labels) - len(known)
 
 
-def _signals(store: Store, trees: set[str]) -> dict[str | None, list[dict[str, Any]]]:
+def signals_of(store: Store, trees: set[str]) -> dict[str | None, list[dict[str, Any]]]:
     """The newest measurements of these trees."""
     names = ("tree", "kind", "tool", *ROW_COLUMNS, "details", "record_id")
     chosen = ", ".join(f'"{name}"' for name in names)

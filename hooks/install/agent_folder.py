@@ -19,6 +19,7 @@ IGNORED: Final = """\
 /router.candidate.json
 /router.previous.json
 /data/.*
+/last-*.txt
 /quarantine/
 /sft/
 /lora/
