@@ -8,12 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from git_hone.hooks import git
+from git_hone.hooks import git, notes
 from git_hone.hooks.capture import snapshot
 from git_hone.hooks.place import Place
 from git_hone.learner.errors import GitError, UsageError
-
-KEPT = "refs/hone/attempts"
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def go_back(place: Place, before: Before, name: str) -> str:
     after = snapshot(place)
     if after is None:
         raise GitError(f"{top}: the work tree could not be read, so nothing was undone", tip="`git status` may say why")
-    ref = f"{KEPT}/{name}"
+    ref = f"{notes.ATTEMPTS}{name}"
     git.run(["update-ref", ref, _kept(place, after)], top)
     _restore_head(place, before)
     rows = git.run(["diff-tree", "-r", "-z", "--no-renames", "--name-status", after, before.tree], top).split(b"\0")

@@ -61,6 +61,18 @@ class Tombstones:
     def add(self, kind: str, values: Iterable[str]) -> None:
         self.hashes |= {_mark(kind, value) for value in values}
 
+    def commits(self, cwd: Path, names: Iterable[str]) -> set[str]:
+        """Those of these commits that were forgotten, or whose author was."""
+        asked = set(names) if self.hashes else set()
+        if not asked:
+            return set()
+        words = ["log", "--no-walk=unsorted", "--ignore-missing", "--stdin", "--format=%H %ae"]
+        out = git.attempt(words, cwd, stdin="".join(f"{name}\n" for name in sorted(asked)).encode())
+        rows = (row.partition(" ") for row in git.text(out or b"").splitlines())
+        return {name for name in asked if self.has("commit", name)} | {
+            name for name, _, email in rows if self.has("email", email)
+        }
+
     def save(self) -> None:
         """Durable when this returns."""
         part = self._file.with_name(f".tmp-{os.getpid()}-{FILE}")

@@ -2,7 +2,7 @@
 
 A note is a claim by whoever may push notes to the remote. It is checked for shape, kept apart (`evidence` "note", an
 outcome's `source` "note") and never overrides what this clone saw itself of the same commit. Change ids are equal in all
-clones, and a row's id is that of the note's line, so however often it arrives it is one change.
+clones, and a row's id is that of the note's line, so however often it arrives it is one change. What was forgotten here is not taken.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from git_hone.hooks import commits as history
 from git_hone.hooks import git, notes
+from git_hone.hooks.consent import Tombstones
 from git_hone.hooks.ids import digest
 from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
@@ -165,20 +166,29 @@ def _take(place: Place) -> int:
 
 
 def _append(place: Place, texts: Mapping[str, str]) -> int:
-    store = Store(place.data)
+    store, tombs = Store(place.data), Tombstones(place.hone)
+    gone = tombs.commits(place.cwd, texts)
+    texts = {commit: text for commit, text in texts.items() if commit not in gone}
     rows = store.history("changes")
     known = {row["record_id"] for row in rows}
     own = {(row["change_id"], row["commit"]) for row in rows if row["evidence"] != "note"}
     with git.cat_file(place.cwd) as objects:
         added = [
-            _row(objects, event)
+            _row(objects, event | {"files": [f for f in event["files"] if not tombs.has("path", f["path"])]})
             for commit, text in sorted(texts.items())
             for event in changes(text, commit)
-            if event["id"] not in known and (event["change_id"], commit) not in own
+            if event["id"] not in known
+            and (event["change_id"], commit) not in own
+            and not tombs.has("change", event["change_id"])
         ]
     added += _superseded([*rows, *added])
     held = {row["record_id"] for row in store.rows("outcomes")}
-    happened = {event["id"]: _outcome(event) for text in texts.values() for event in outcomes(text) if event["id"] not in held}
+    happened = {
+        event["id"]: _outcome(event)
+        for text in texts.values()
+        for event in outcomes(text)
+        if event["id"] not in held and not tombs.has("change", event["change_id"])
+    }
     if added:
         store.append("changes", added)
     if happened:

@@ -34,6 +34,8 @@ from git_hone.learner.errors import GitError
 REF: Final = "refs/notes/hone"
 OURS: Final = re.compile(r"refs/notes/(hone(?:-[0-9a-f]{1,2})?)")
 WRITTEN: Final = "refs/hone/written/"
+ATTEMPTS: Final = "refs/hone/attempts/"
+"""Work of agents that `git hone run` undid: files of the user's own, never deleted with the notes."""
 IDENTITY: Final = "git-hone <git-hone@localhost>"
 TRIES: Final = 60
 PATIENCE: Final = 6
@@ -91,10 +93,16 @@ def existing(cwd: Path) -> dict[str, str]:
     return {name: tip for tip, _, name in rows if OURS.fullmatch(name)}
 
 
+def beside(cwd: Path) -> dict[str, str]:
+    """The refs of ours that hold notes under other names: what we wrote last, and what remotes have. Name -> object."""
+    where = [f"refs/hone/{name}" for name in ("written", "remotes", "inbox")]
+    out = git.run(["for-each-ref", "--format=%(objectname) %(refname)", *where], cwd)
+    return {name: tip for tip, _, name in (row.partition(" ") for row in git.text(out).splitlines())}
+
+
 def delete(cwd: Path) -> None:
-    """Delete our notes refs, and the refs of ours that would bring their lines back."""
-    out = git.run(["for-each-ref", "--format=%(refname)", "refs/hone"], cwd)
-    names = [*existing(cwd), *git.text(out).splitlines()]
+    """Delete our notes refs, and the refs of ours that would bring their lines back. Undone attempts (`ATTEMPTS`) stay."""
+    names = [*existing(cwd), *beside(cwd)]
     git.run(["update-ref", "--stdin"], cwd, stdin="".join(f"delete {name}\n" for name in names).encode())
 
 
@@ -254,6 +262,11 @@ def pauses(tries: int, first_s: float = 0.005, longest_s: float = 0.25) -> Itera
 def mark_of(ref: str) -> str:
     """The ref that says what we wrote last to a notes ref."""
     return WRITTEN + ref.removeprefix("refs/notes/")
+
+
+def marked(mark: str) -> str:
+    """The notes ref that a ref of `mark_of` is about."""
+    return "refs/notes/" + mark.removeprefix(WRITTEN)
 
 
 @dataclass

@@ -27,7 +27,7 @@ from typing import Final, Literal
 
 from git_hone.hooks import git, noted, notes
 from git_hone.hooks.drain import drain
-from git_hone.hooks.forget import strip_notes
+from git_hone.hooks.forget_refs import strip_notes
 from git_hone.hooks.inbox import pending
 from git_hone.hooks.place import Place, find
 from git_hone.hooks.redaction import redact

@@ -39,9 +39,10 @@ def command(
         raise click.UsageError("say one of --person, --path, --change and --all")
     from git_hone.cli.fresh import fresh_place
     from git_hone.hooks import forget
+    from git_hone.hooks.target import target
 
     place = fresh_place()
-    what = forget.target(place, person=person or "", path=path or "", change=change or "", everything=everything)
+    what = target(place, person=person or "", path=path or "", change=change or "", everything=everything)
     if dry_run:
         report = forget.search(place, what)
     else:

@@ -190,6 +190,8 @@ def uninstall(place: Place, purge: bool = False) -> Report:
     report.kept += agent_folder.uninstall(place, ledger, purge)
     if purge:
         notes.delete(place.cwd)
+        if undone := git.attempt(["for-each-ref", "--format=%(refname)", notes.ATTEMPTS], place.cwd):
+            report.kept.append(f"{notes.ATTEMPTS}: {len(undone.splitlines())} undone attempt(s) of agents, which are your files")
     elif notes.existing(place.cwd):
         report.kept.append("refs/notes/hone: the notes (`--purge` deletes them)")
     _remove_home(place, pending, report)

@@ -13,6 +13,7 @@ from git_hone.hooks.drain import drain
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 from git_hone.hooks.sync import sync
+from git_hone.hooks.target import target
 from git_hone.learner.store import Store
 from git_hone.learner.store.erase import every_row
 
@@ -50,7 +51,7 @@ def test_a_change_is_forgotten_and_the_other_stays(p) -> None:  # type: ignore[n
     run = Store(p.place.data).rows("changes", where={"change_id": first})[0]["run_ids"][0]
     assert said(p, first)
     assert said(p, run)
-    report = forget.forget(p.place, forget.target(p.place, change=first))
+    report = forget.forget(p.place, target(p.place, change=first))
     assert report.found == []
     assert report.removed["rows of the store"] >= 3
     assert report.looked_at["rows of the store"] > 0
@@ -77,7 +78,7 @@ def test_what_a_decision_reads_of_it_is_forgotten_as_well(p, by: str) -> None:  
         if by == "path":
             state.db.execute("update tried set value = json_set(value, '$.path', 'src/one.py') where change = ?", (first,))
         state.commit()
-    what = forget.target(p.place, change=first) if by == "change" else forget.target(p.place, path="src/one.py")
+    what = target(p.place, change=first) if by == "change" else target(p.place, path="src/one.py")
     assert forget.forget(p.place, what).found == []
     assert tried() == {second}
     with State(p.place.hone / "state.db") as state:
@@ -86,7 +87,7 @@ def test_what_a_decision_reads_of_it_is_forgotten_as_well(p, by: str) -> None:  
 
 def test_a_forgotten_change_does_not_come_back(p) -> None:  # type: ignore[no-untyped-def]
     first, _ = two_changes(p)
-    forget.forget(p.place, forget.target(p.place, change=p.git("rev-parse", "HEAD~1")))
+    forget.forget(p.place, target(p.place, change=p.git("rev-parse", "HEAD~1")))
     p.git("rebase", "-q", "--force-rebase", "HEAD~3")
     drain(p.place)
     assert p.ai("HEAD") == 10
@@ -99,7 +100,7 @@ def test_a_remote_does_not_bring_it_back(p, tmp_path: Path) -> None:  # type: ig
     p.git("remote", "add", "origin", str(tmp_path / "far.git"))
     first, second = two_changes(p)
     assert sync(p.place).sent == [notes.REF]
-    forget.forget(p.place, forget.target(p.place, change=first))
+    forget.forget(p.place, target(p.place, change=first))
     assert sync(p.place).state == "synced"
     assert said(p, first) == []
     assert notes.REF in said(p, second)
@@ -108,7 +109,7 @@ def test_a_remote_does_not_bring_it_back(p, tmp_path: Path) -> None:  # type: ig
 def test_forgetting_is_done_again_after_being_killed_in_the_middle(p, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     """The new segment stands, the old one was not removed yet."""
     first, _ = two_changes(p)
-    what = forget.target(p.place, change=first)
+    what = target(p.place, change=first)
     with monkeypatch.context() as killed:
         killed.setattr(Path, "unlink", _die)
         with pytest.raises(KeyboardInterrupt):
@@ -130,7 +131,7 @@ def test_a_path_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
     p.commit("three")
     assert p.ai() == 1
     assert said(p, "src/one.py")
-    report = forget.forget(p.place, forget.target(p.place, path="src/on*"))
+    report = forget.forget(p.place, target(p.place, path="src/on*"))
     assert report.found == []
     assert said(p, "src/one.py") == []
     assert p.ai("HEAD~1") == 10
@@ -151,7 +152,7 @@ def test_a_person_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
     (unreadable / "x.ev").write_text('{"prompt": "ask Marisela"}')
     (p.place.agent / "sft").mkdir()
     (p.place.agent / "sft" / "a.jsonl").write_text('{"a": "by Marisela Quintanilla"}\n{"a": "fine"}\n')
-    report = forget.forget(p.place, forget.target(p.place, person=EMAIL.upper()))
+    report = forget.forget(p.place, target(p.place, person=EMAIL.upper()))
     assert report.found == []
     for needle in (theirs, "arisela", EMAIL):
         assert said(p, needle) == [], needle
@@ -164,7 +165,7 @@ def test_a_person_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
 
 def test_everything_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
     first, second = two_changes(p)
-    report = forget.forget(p.place, forget.target(p.place, everything=True))
+    report = forget.forget(p.place, target(p.place, everything=True))
     assert report.found == []
     assert said(p, first) == said(p, second) == []
     drain(p.place)
@@ -177,7 +178,7 @@ def test_everything_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
 def test_the_proof_finds_what_is_left(p) -> None:  # type: ignore[no-untyped-def]
     """Planted behind the back of the removal: the second look must see it."""
     first, _ = two_changes(p)
-    what = forget.target(p.place, change=first)
+    what = target(p.place, change=first)
     forget.forget(p.place, what)
     assert forget.search(p.place, what).found == []
     (p.place.hone / "journal.jsonl").write_text(json.dumps({"change_id": first}) + "\n")
