@@ -252,4 +252,9 @@ def gates_of(place: Place, config: Mapping[str, Any], given: Sequence[str]) -> d
                 f"--gate {word}: KIND=COMMAND is wanted", tip=f"kinds: {', '.join(GATES)}; as in --gate 'test=pytest -q'"
             )
         found[kind] = line
+    for kind, line in found.items():
+        try:
+            shlex.split(line)
+        except ValueError as error:
+            raise UsageError(f"gate {kind}: {line}: {error}", tip="a command line as in a shell; close what was opened") from None
     return found

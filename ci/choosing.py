@@ -19,7 +19,7 @@ from git_hone.hooks import inbox
 from git_hone.hooks.place import Place
 from git_hone.hooks.recall import gates, nearest, recall
 from git_hone.learner import bandit, plans, routing, variants
-from git_hone.learner.errors import ConfigError
+from git_hone.learner.errors import ConfigError, UsageError
 from git_hone.learner.router import exported
 from git_hone.learner.router.features import Task, task
 
@@ -45,7 +45,7 @@ class Decided(NamedTuple):
     @property
     def prompt(self) -> str:
         """The whole prompt, rendered."""
-        return self.choice.prompt.render(self.task.text, self.files, self.shaped.context, self.shaped.examples)
+        return clean(self.choice.prompt.render(self.task.text, self.files, self.shaped.context, self.shaped.examples))
 
 
 def choose(
@@ -90,11 +90,14 @@ def choose(
         local_only=bool(config["privacy"]["local_only"]),
     )
     asked_for, chance = task(text, kind=kind, difficulty=difficulty, files=named), random or _Chance()
-    choice = routing.decide(
-        asked_for, models, prompts, random=chance, router=router,
-        past=past, gates=gates(place, kinds) if place else [plans.measured(one, ()) for one in kinds],
-        policy=_policy(config), settings=limits, budget_usd=budget_usd,
-    )  # fmt: skip
+    try:
+        choice = routing.decide(
+            asked_for, models, prompts, random=chance, router=router,
+            past=past, gates=gates(place, kinds) if place else [plans.measured(one, ()) for one in kinds],
+            policy=_policy(config), settings=limits, budget_usd=budget_usd,
+        )  # fmt: skip
+    except UsageError as error:  # whatever could not be used may be why
+        raise UsageError("\n".join((error.message, *notes, *([said] if said else []))), tip=error.tip) from None
     id_ = new_id()
     asked = {"task": text[:TEXT_LIMIT] or None, "task_kind": kind, "difficulty": difficulty, "budget_usd": budget_usd}
     planned = [one for one in models if one.id in choice.plan.models]
@@ -116,6 +119,15 @@ def choose_prompt(place: Place, random: bandit.Draws | None = None) -> tuple[var
 def _listed(prompts: Sequence[variants.Prompt], config: Mapping[str, Any]) -> list[variants.Prompt]:
     """Those that the configuration names; all, when it names none of them."""
     return [one for one in prompts if one.id in config["promptBandit"]["variants"]] or list(prompts)
+
+
+def clean(text: str) -> str:
+    """Text that any output and any endpoint takes: bytes that were no UTF-8 on the command line become U+FFFD.
+
+    >>> clean("caf\\udcc3")
+    'caf\ufffd'
+    """
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def new_id() -> str:

@@ -138,7 +138,8 @@ def _file(top: Path, name: str, patterns: Sequence[str]) -> tuple[str | None, st
     try:
         if path.stat().st_size > LARGEST:
             return None, f"{name}: more than {LARGEST // 1000} kB"
-        return f"{inside}:\n{fenced(path.read_text('utf-8'))}", ""
+        text = path.read_text("utf-8")
+        return (f"{inside}:\n{fenced(text)}", "") if "\0" not in text else (None, f"{name}: not UTF-8 text")
     except OSError as error:
         return None, f"{name}: {error.strerror}"
     except UnicodeDecodeError:

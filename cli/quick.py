@@ -26,13 +26,13 @@ def route(argv: list[str]) -> bool:
     difficulty = values.get("--difficulty", [None])[-1]
     try:
         usd = None if budget is None else float(budget)
-        if (usd is not None and not usd >= 0) or (difficulty and difficulty not in choosing.DIFFICULTIES):
+        if (usd is not None and not 0 <= usd <= 1_000_000) or (difficulty and difficulty not in choosing.DIFFICULTIES):
             return False
         place = plain(Path.cwd())
         if place is None:
             return False
         decided = choosing.choose(
-            place, place.agent, values["--task"][-1], files=values.get("--file", ()), kind=values.get("--kind", [None])[-1],
+            place, place.agent, choosing.clean(values["--task"][-1]), files=values.get("--file", ()), kind=values.get("--kind", [None])[-1],
             difficulty=difficulty, budget_usd=usd, log="--dry-run" not in flags,
         )  # fmt: skip
     except (HoneError, ValueError):

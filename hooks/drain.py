@@ -40,6 +40,7 @@ from git_hone.hooks.state import State
 from git_hone.learner import config as configuration
 from git_hone.learner.errors import ConfigError, DataError, GitError, UsageError
 from git_hone.learner.store import Store
+from git_hone.learner.store.columns import encode_rows
 from git_hone.learner.tables import DECISIONS
 
 MANY_COMMITS = 100
@@ -129,7 +130,7 @@ def _drain(place: Place, now: float) -> Drained:
         )
         unreadable += [(event.file, reason) for event, reason in taken.unreadable]
         measured = _take_signals(batch, events)
-        _take_decisions(batch, events)
+        unreadable += _take_decisions(batch, events)
         n_new = _arrivals(batch)
         _attribute(batch)
         _keep_out(batch, may)
@@ -297,17 +298,27 @@ def _take_signals(batch: Batch, events: Iterable[Event]) -> set[str]:
     return trees
 
 
-def _take_decisions(batch: Batch, events: Iterable[Event]) -> None:
-    """File the choices that `route` and its like made."""
+def _take_decisions(batch: Batch, events: Iterable[Event]) -> list[tuple[Path, str]]:
+    """File the choices that `route` and its like made; returns the files that hold what is no row of the table, with the reason: one of
+    them must not keep everything else from being recorded."""
+    wrong: list[tuple[Path, str]] = []
     for event in events:
         rows = event.fields.get("rows") or [event.fields.get("row")] if event.kind == "decision" else []
-        for row in rows:
+        whole = []
+        for row in rows if isinstance(rows, list) else ():
             if not isinstance(row, dict) or not isinstance(row.get("decision_id"), str):
                 continue
             known = {name: row.get(name) for name in DECISIONS.columns}
             if isinstance(known["task"], str):
                 known["task"] = batch.redactor.prose(known["task"])
-            batch.rows.decisions.append(records.event("decision", known, event.at, batch.config.hash))
+            whole.append(records.event("decision", known, event.at, batch.config.hash))
+        try:
+            encode_rows(DECISIONS, whole)
+        except DataError as error:
+            wrong.append((event.file, error.message))
+        else:
+            batch.rows.decisions += whole
+    return wrong
 
 
 def _arrivals(batch: Batch) -> int:

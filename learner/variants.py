@@ -8,6 +8,7 @@ and what is allowed; it is never half used.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -211,7 +212,7 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     if findings:
         raise ConfigError("\n".join(findings), tip="nothing was written")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".tmp-{path.name}")
+    part = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     part.write_bytes(_text(rows))
     part.replace(path)
     return path
@@ -309,12 +310,29 @@ def _findings(path: Path, rows: Any, kind: str) -> list[str]:
             if rule is None:
                 near = _near(name, allowed["properties"], 1)
                 found.append(f"{where}: unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-            elif says := breaks(value, rule):
+            elif says := breaks(value, rule) or _senseless(name, value):
                 found.append(f"{where}: {name}: {says}, not {json.dumps(value)[:80]}")
         if isinstance(row.get("id"), str) and row["id"] in seen:
             found.append(f"{where}: the id is already that of entry {seen[row['id']] + 1}")
         seen.setdefault(str(row.get("id")), k)
     return found
+
+
+def _senseless(name: str, value: Any) -> str | None:
+    """What is wanted, when a value that its rule allows cannot be used."""
+    if name == "template" and value not in TEMPLATES and "{task}" not in value:
+        return "text with {task} (else it would never say what is to be done)"
+    if name == "endpoint":
+        from urllib.parse import urlsplit
+
+        try:
+            parts = urlsplit(value)
+            if parts.hostname and parts.port != 0:
+                return None
+        except ValueError:
+            pass
+        return "an address such as http://127.0.0.1:8080/v1"
+    return None
 
 
 _TYPES: Final[dict[str, tuple[type, ...]]] = {

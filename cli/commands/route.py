@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,12 +15,23 @@ from git_hone.learner.errors import UsageError
 LARGEST_TASK = 4 << 20
 
 
+class Budget(click.FloatRange):
+    """USD, 0 to a million; "nan" is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        usd = super().convert(value, param, ctx)
+        return usd if usd == usd else self.fail(f"{value} is no number of USD", param, ctx)
+
+
+BUDGET = Budget(min=0, max=1_000_000)
+
+
 @click.command("route")
 @click.option("--task", "text", required=True, metavar="TEXT", help="What is to be done; `-` reads it from standard input.")
 @click.option("--file", "files", multiple=True, metavar="F", help="A file that it is about; more than one may be named.")
 @click.option("--kind", metavar="KIND", help="feature, fix, refactor, test, docs or chore, where known.")
 @click.option("--difficulty", type=click.Choice(choosing.DIFFICULTIES), help="How hard it looks.")
-@click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="The most that all attempts together may cost.")
+@click.option("--budget", type=BUDGET, metavar="USD", help="The most that all attempts together may cost.")
 @click.option("--dry-run", is_flag=True, help="Do not put the decision on record.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
@@ -66,6 +78,9 @@ def read_task(text: str) -> str:
                 f"--task -: more than {LARGEST_TASK >> 20} MiB", tip="name the files with --file instead of pasting them"
             )
         text = raw.decode("utf-8", "replace")
+    if "\0" in text:
+        raise UsageError("--task -: holds a NUL byte, so it is no text", tip="name the files with --file instead of pasting them")
+    text = choosing.clean(text)
     if not text.strip():
         raise UsageError("--task: empty", tip='say what is to be done, as in --task "fix the parser"')
     return text

@@ -232,10 +232,12 @@ def _judged(told: dict[str, Any]) -> str:
 
 
 @command.command("adopt", short_help="Use the candidate from now on, when it is better.")
+@click.option("--price", type=click.FloatRange(min=0, min_open=True), metavar="USD",
+              help="What a whole point of reward is worth, as in `evaluate`; kept in the ledger.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Adopt it whatever the verdict; needs --reason.")
 @click.option("--reason", metavar="TEXT", help="Why; kept in the ledger.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def adopt(force: bool, reason: str | None, as_json: bool) -> int:
+def adopt(price: float | None, force: bool, reason: str | None, as_json: bool) -> int:
     """Make the candidate `.agent/router.json`, when `evaluate` says that it is better than the one in use (or, as the first
     one, than the shipped priors). The one before is kept as `.agent/router.previous.json`, and a line of
     `.agent/promotions.jsonl` says what was adopted, on which numbers. Exit code 1 when it is not adopted.
@@ -243,12 +245,13 @@ def adopt(force: bool, reason: str | None, as_json: bool) -> int:
     \b
     Examples:
       git hone router adopt
+      git hone router adopt --price 0.5
       git hone router adopt --force --reason "the priors do not know our local model"
     """
     if force and not (reason or "").strip():
         raise UsageError("--force needs --reason", tip="the reason is kept in .agent/promotions.jsonl, for whoever asks later")
     place = fresh_place()
-    told = _evaluated(place, place.agent / CANDIDATE, None, None)
+    told = _evaluated(place, place.agent / CANDIDATE, None, price)
     adopted = force or told["verdict"] == "better"
     if adopted:
         promotion.adopt(place.agent, told, reason)

@@ -10,7 +10,7 @@ import click
 
 from git_hone.ci import attempts, choosing
 from git_hone.cli.answer import words
-from git_hone.cli.commands.route import read_task
+from git_hone.cli.commands.route import BUDGET, read_task
 from git_hone.hooks.place import find
 from git_hone.learner import config
 from git_hone.learner.errors import UsageError
@@ -21,7 +21,7 @@ from git_hone.learner.errors import UsageError
 @click.option("--file", "files", multiple=True, metavar="F", help="A file that it is about; more than one may be named.")
 @click.option("--kind", metavar="KIND", help="feature, fix, refactor, test, docs or chore, where known.")
 @click.option("--difficulty", type=click.Choice(choosing.DIFFICULTIES), help="How hard it looks.")
-@click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="The most that all attempts together may cost.")
+@click.option("--budget", type=BUDGET, metavar="USD", help="The most that all attempts together may cost.")
 @click.option(
     "--gate", "gates", multiple=True, metavar="KIND=COMMAND", help="A command that judges an attempt: compile, lint, type, test."
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,6 +14,7 @@ from git_hone.learner import variants
 from git_hone.learner.errors import UsageError
 
 if TYPE_CHECKING:
+    from git_hone.hooks.place import Place
     from git_hone.learner.bandit import Arm
     from git_hone.learner.config import Config
 
@@ -53,7 +56,8 @@ def list_(refresh: bool, as_json: bool) -> None:
     of_prompts, of_models = counts(store, models)
     if refresh:
         for file, found in ((variants.PROMPTS, of_prompts), (variants.MODELS, of_models)):
-            written = variants.refresh(place.agent, file, found)
+            with _alone(place):
+                written = variants.refresh(place.agent, file, found)
             click.echo(f".agent/{file}: {'written' if written else 'nothing to change'}", err=True)
     rows = {
         "prompts": [{"id": one.id, "name": one.name or None, **_counts(of_prompts.get(one.id))} for one in prompts],
@@ -140,16 +144,23 @@ def add(
 
     if (template is None) == (provider is None):
         raise click.UsageError("say --provider for a model, or --template for a prompt")
-    agent = find(Path.cwd()).agent
-    known = [one.id for one in variants.load_prompts(agent)] + [one.id for one in variants.load_models(agent)]
-    if id_ in known:
-        raise UsageError(f"{id_}: there is a variant of this id already", tip=f"choose another id, or edit the file in {agent}")
-    config = _config(agent)
+    place = find(Path.cwd())
+    agent, config = place.agent, _config(place.agent)
+
+    def put(one: variants.Prompt | variants.Model) -> Path:
+        with _alone(place):
+            known = [each.id for each in variants.load_prompts(agent)] + [each.id for each in variants.load_models(agent)]
+            if id_ in known:
+                raise UsageError(
+                    f"{id_}: there is a variant of this id already", tip=f"choose another id, or edit the file in {agent}"
+                )
+            return variants.add(agent, one)
+
     if template is not None:
         given = (endpoint, model_name, api_key_env, context_length, input_per_1m or None, output_per_1m or None)
         if any(value is not None for value in given):
             raise click.UsageError("a prompt has no endpoint, model, key, price or context length")
-        path = variants.add(agent, variants.Prompt(id_, _template(template), name))
+        path = put(variants.Prompt(id_, _template(template), name))
         if id_ not in config["promptBandit.variants"]:
             click.echo(
                 f"  next: name {id_} in promptBandit.variants of {agent / 'learning-config.json'}, to have it chosen", err=True
@@ -160,9 +171,21 @@ def add(
             id_, provider, where, model_name or id_, name, api_key_env, input_per_1m, output_per_1m, context_length,
             variants.is_loopback(where),
         )  # fmt: skip
-        path = variants.add(agent, model)
+        path = put(model)
         _say_what_keeps_it_back(model, config)
     click.echo(f"{path}: {id_} added", err=True)
+
+
+@contextmanager
+def _alone(place: Place) -> Iterator[None]:
+    """Nobody else writes the two files meanwhile: they are read, changed and written as a whole."""
+    from git_hone.hooks.lock import locked
+
+    installed = place.hone.is_dir()
+    with locked(place.hone / "variants.lock" if installed else place.common / "hone-variants.lock", 10.0) as mine:
+        if not mine:
+            raise UsageError(f"{place.agent}: another git-hone is writing its variants", tip="try again; nothing was written")
+        yield
 
 
 def _config(agent: Path) -> Config:
