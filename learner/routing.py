@@ -2,7 +2,7 @@
 
 What is expected of a model rests on the trained router where one was adopted, else on the shipped priors; either way what was seen since
 (`Past`) is added to it, so that every commit counts at once. Exploration is bought only between the two plans that matter: the best, and
-the best that begins with another model.
+the best that begins with another model, which is taken as often as it is likely to be the better one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ ROUTER_ROWS: Final = 20.0
 """Rows that a trained router's word on a kind of task is worth against what was seen since it was trained."""
 LOCAL_SHARE: Final = 0.75
 """What a model that runs here is first taken to reach of the cheapest tier's reward. Judgement: no small model was in the data."""
+COST_ROWS: Final = 1.0
+"""Rows that a prior's word on cost is worth. Few: it was measured on questions answered in one go, and an agent's attempt at a task here may
+take many times the tokens."""
 SPREAD: Final = 0.4
 """Standard deviation of one reward, for the intervals of priors."""
 DEFAULT_PRICE: Final = 0.5
@@ -51,7 +54,8 @@ class Past(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What the configuration says. epsilon: share of choices given to the runner-up; max_per_1k_usd: the dearest model considered."""
+    """What the configuration says. epsilon: least share of choices given to the runner-up, 0 for never; max_per_1k_usd: the dearest model
+    considered."""
 
     epsilon: float = 0.1
     max_per_1k_usd: float | None = None
@@ -109,23 +113,30 @@ def expect(task: Task, models: Sequence[Model], router: Router | None, past: Seq
     since = float(router.about.get("trained_at") or 0.0) if router else 0.0
     found = {}
     for model in models:
-        base, rows = (trained[model.id], ROUTER_ROWS) if model.id in trained else (prior(task, model), float(_priors()["rows"]))
+        known = model.id in trained
+        base, rows = (trained[model.id], ROUTER_ROWS) if known else (prior(task, model), float(_priors()["rows"]))
         seen = [
             one for one in past
-            if one.model in (model.id, model.model) and not one.step and (model.id not in trained or one.at > since)
+            if one.model in (model.id, model.model) and not one.step and (not known or one.at > since)
         ]  # fmt: skip
-        found[model.id] = _after(base, rows, [one for one in seen if one.path[:1] == task.path[:1]], seen)
+        alike = [one for one in seen if one.path[:1] == task.path[:1]]
+        found[model.id] = _after(base, rows, rows if known else COST_ROWS, alike, seen)
     return found
 
 
-def _after(base: Expected, rows: float, alike: Sequence[Past], seen: Sequence[Past]) -> Expected:
-    """`base`, first with all that was seen of the model (for half of what it is worth), then with what was seen on such tasks."""
+def _after(base: Expected, rows: float, cost_rows: float, alike: Sequence[Past], seen: Sequence[Past]) -> Expected:
+    """`base`, first with all that was seen of the model (of the reward, for half of what it is worth), then with what was seen on such
+    tasks. rows, cost_rows: what the base's word on reward and on cost is worth."""
     general = (rows * base.reward + sum(one.reward for one in seen)) / (rows + len(seen)) if seen else base.reward
     reward = (rows * general + sum(one.reward for one in alike)) / (rows + len(alike))
-    costs = [one.cost_usd for one in (alike or seen) if one.cost_usd is not None]
-    cost = (rows * base.cost_usd + math.fsum(costs)) / (rows + len(costs)) if costs else base.cost_usd
+    cost = _mean_cost(_mean_cost(base.cost_usd, cost_rows, seen), rows, alike)
     reach = (base.high - base.low) / 2 * math.sqrt(rows / (rows + len(alike)))
     return Expected(reward, max(0.0, reward - reach), min(1.0, reward + reach), cost, base.n + len(alike))
+
+
+def _mean_cost(base: float, rows: float, seen: Sequence[Past]) -> float:
+    costs = [one.cost_usd for one in seen if one.cost_usd is not None]
+    return (rows * base + math.fsum(costs)) / (rows + len(costs)) if costs else base
 
 
 def prior(task: Task, model: Model) -> Expected:
@@ -162,7 +173,7 @@ def decide(
     kept, left_out = able(models, settings)
     expected = expect(task, kept, router, past)
     ranked = _ranked(expected, router, gates, budget_usd)
-    rival, shares = _shares(ranked, settings.epsilon)
+    rival, shares = _shares(ranked, expected, router, gates, settings.epsilon)
     drawn, _ = bandit.draw(shares, random)
     plan = ranked[0] if drawn == name_of(ranked[0]) or rival is None else rival
     arms = {name: bandit.Arm(RELATIVE * arm.wins, RELATIVE * arm.trials) for name, arm in prompt_arms(prompts, past).items()}
@@ -178,8 +189,7 @@ def decide(
 def _ranked(
     expected: Mapping[str, Expected], router: Router | None, gates: Sequence[Gate], budget_usd: float | None
 ) -> list[Plan]:
-    price = router.price_of_reward if router else DEFAULT_PRICE
-    ranked = plans.ranked(plans.candidates(expected, gates, budget_usd=budget_usd), price)
+    ranked = plans.ranked(plans.candidates(expected, gates, budget_usd=budget_usd), _price(router))
     if not ranked:
         least = min(one.cost_usd for one in expected.values())
         raise UsageError(f"no plan fits the budget of {budget_usd:g} USD: the cheapest attempt costs about {least:.4g} USD",
@@ -187,13 +197,40 @@ def _ranked(
     return ranked
 
 
-def _shares(ranked: Sequence[Plan], epsilon: float) -> tuple[Plan | None, dict[str, float]]:
-    """(the best plan that begins with another model than the best one, plan -> probability)"""
+def _price(router: Router | None) -> float | None:
+    return router.price_of_reward if router else DEFAULT_PRICE
+
+
+def _shares(
+    ranked: Sequence[Plan], expected: Mapping[str, Expected], router: Router | None, gates: Sequence[Gate], epsilon: float
+) -> tuple[Plan | None, dict[str, float]]:
+    """(the best plan that begins with another model than the best one, plan -> probability). The rival's is the probability that it is
+    the better one (Thompson sampling between the two), and at least `epsilon`; nothing when `epsilon` is 0."""
     rival = next((plan for plan in ranked[1:] if plan.models[0] != ranked[0].models[0]), None)
-    shares = {name_of(ranked[0]): 1.0 - (epsilon if rival else 0.0)}
-    if rival and epsilon:
-        shares[name_of(rival)] = epsilon
-    return rival, shares
+    if rival is None or not epsilon:
+        return rival, {name_of(ranked[0]): 1.0}
+    share = max(epsilon, _better(rival, ranked[0], expected, _price(router), gates))
+    return rival, {name_of(ranked[0]): 1.0 - share, name_of(rival): share}
+
+
+def _better(one: Plan, other: Plan, expected: Mapping[str, Expected], price: float | None, gates: Sequence[Gate]) -> float:
+    """Probability that the plan is worth more than the other, were each model's mean reward drawn from a normal distribution as wide as its
+    interval: by the difference between the plans and its derivatives (the delta method), so that a model that both use counts once."""
+    worth = 0.0 if price is None else 1.0 / price
+
+    def difference(expected: Mapping[str, Expected]) -> float:
+        found = [plans.weigh(plan.models, expected, gates) for plan in (one, other)]
+        return found[0].reward - found[1].reward - worth * (found[0].cost_usd - found[1].cost_usd)
+
+    at, variance = difference(expected), 0.0
+    for model in {*one.models, *other.models}:
+        known = expected[model]
+        error = max(known.high - known.reward, known.reward - known.low) / Z95
+        step = error if known.reward + error <= 1.0 else -error
+        if error:
+            moved = difference({**expected, model: known._replace(reward=known.reward + step)})
+            variance += (moved - at) ** 2
+    return 0.5 * math.erfc(-at / math.sqrt(2 * variance)) if variance else float(at > 0)
 
 
 def first_models(
@@ -208,7 +245,8 @@ def first_models(
 ) -> dict[str, float]:
     """Model -> probability that `decide` lets it try first: what a policy is judged by. Raises as `decide` does."""
     kept, _ = able(models, settings)
-    _, shares = _shares(_ranked(expect(task, kept, router, past), router, gates, budget_usd), settings.epsilon)
+    expected = expect(task, kept, router, past)
+    _, shares = _shares(_ranked(expected, router, gates, budget_usd), expected, router, gates, settings.epsilon)
     return {name.split(" > ")[0]: share for name, share in shares.items()}
 
 
@@ -259,7 +297,7 @@ def _reasons(
         said.append(f"gates: {told}")
     if plan.models[0] != best.models[0]:
         said.append(
-            f"explored: the best plan here is {name_of(best)}; a small share of tasks goes to the runner-up, to keep learning"
+            f"explored: the best plan here is {name_of(best)}; the runner-up is taken as often as it may be the better one, to keep learning"
         )
     skipped = [model for model in expected if model not in plan.models]
     if skipped:

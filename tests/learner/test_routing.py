@@ -68,7 +68,7 @@ def test_a_local_model_that_solves_too_little_is_skipped() -> None:
 
 
 def test_only_the_runner_up_is_explored_and_the_probabilities_are_those_of_the_draws() -> None:
-    seen = past("local", 0.7, 40) + past("paid", 0.95, 40)
+    seen = past("local", 0.2, 40) + past("paid", 0.95, 40)
     choices = [decide(seen, seed) for seed in range(600)]
     shares = choices[0].shares
     assert sorted(shares.values()) == [pytest.approx(0.1), pytest.approx(0.9)]
@@ -76,6 +76,50 @@ def test_only_the_runner_up_is_explored_and_the_probabilities_are_those_of_the_d
     drawn = sum(routing.name_of(one.plan) == max(shares, key=lambda name: shares[name]) for one in choices) / 600
     assert drawn == pytest.approx(0.9, abs=0.04)
     assert all(one.propensity == shares[routing.name_of(one.plan)] for one in choices)
+
+
+def test_the_runner_up_is_taken_as_often_as_it_may_be_the_better_one() -> None:
+    """Against draws of both models' means; the more is seen, the rarer, down to epsilon; with epsilon 0 never."""
+    settings = ANYWHERE._replace(epsilon=0.01)
+    rare = []
+    for n in (5, 20, 80):
+        seen = past("local", 0.5, n) + past("paid", 0.9, n)
+        choice = decide(seen, settings=settings)
+        best, rival = sorted(choice.shares, key=lambda name: -choice.shares[name])
+        draws, random = 4000, Random(1)
+        better = 0
+        for _ in range(draws):
+            drawn = {
+                name: one._replace(reward=random.gauss(one.reward, max(one.high - one.reward, one.reward - one.low) / 1.96))
+                for name, one in choice.expected.items()
+            }
+            kept = {name: one._replace(reward=min(0.999, max(0.001, one.reward))) for name, one in drawn.items()}
+            worth = [
+                (plan := plans.weigh(name.split(" > "), kept, [PRIOR["test"]])).reward - plan.cost_usd / routing.DEFAULT_PRICE
+                for name in (rival, best)
+            ]
+            better += worth[0] > worth[1]
+        assert choice.shares[rival] == pytest.approx(better / draws, abs=0.05)
+        assert choice.shares[best] == pytest.approx(1 - choice.shares[rival])
+        rare.append(choice.shares[rival])
+        assert len(decide(seen, settings=ANYWHERE._replace(epsilon=0.0)).shares) == 1
+    assert 0.5 > rare[0] > rare[1] > rare[2] >= 0.01
+
+
+def test_a_policy_is_judged_by_the_shares_that_it_draws_from() -> None:
+    seen = past("local", 0.6, 8) + past("paid", 0.9, 3)
+    asked = task("mend it", kind="fix")
+    shares = routing.first_models(asked, [LOCAL, PAID], past=seen, gates=[PRIOR["test"]], settings=ANYWHERE)
+    assert shares == {name.split(" > ")[0]: share for name, share in decide(seen).shares.items()}
+
+
+def test_what_a_task_costs_is_believed_sooner_than_the_prior() -> None:
+    """The priors' tokens are those of questions answered in one go; after a few attempts, of whatever kind, the cost is what was seen."""
+    other = [one._replace(cost_usd=0.05) for one in past("paid", 0.9, 4, kind="docs")]
+    prior = routing.expect(task("x", kind="fix"), [PAID], None, [])["paid"].cost_usd
+    after = routing.expect(task("x", kind="fix"), [PAID], None, other)["paid"].cost_usd
+    assert prior < 0.02
+    assert after == pytest.approx((prior + 4 * 0.05) / 5)
 
 
 def test_local_only_fails_closed() -> None:
