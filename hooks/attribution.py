@@ -266,7 +266,9 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
 def _forget_what_came_later(state: State, commit: Commit, work: Iterable[_Work]) -> None:
     """Let lines of tool calls that began after the commit be unknown: what those wrote was not there to be committed, unless the
     clock was set back in between."""
-    maps = [m for w in work for m in (w.exact, w.parent, *(m for _, m, _ in w.sources)) if m]
+    maps = [
+        m for w in work for m in (w.exact, w.parent, w.last_written and w.last_written[1], *(m for _, m, _ in w.sources)) if m
+    ]
     began = state.edit_rows({edit_of(origin) for m in maps for origin in m if origin > 0})
     later = {number for number, (_, edit) in began.items() if (edit.get("began") or 0.0) > commit.at + 0.01}
     if later:

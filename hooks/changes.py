@@ -106,8 +106,9 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
     for name in (verdict.moved_from, *((state.get("changes", c) or {}).get("commit") for c in verdict.absorbs)):
         if name and name != commit.id and name not in replaces:
             replaces.append(name)
-    elsewhere = _landed_elsewhere(state, arrival.atoms, {verdict.change, *verdict.absorbs})
-    written = {origin for f in lines for origin in f.written} - elsewhere | arrival.atoms
+    left = {origin for f in lines for origin in f.written}  # as the runs last left the files, lines of earlier changes among them
+    elsewhere = _landed_elsewhere(state, left | before | arrival.atoms, {verdict.change, *verdict.absorbs})
+    written = left - elsewhere | arrival.atoms
     parent = commit.parents[0] if commit.parents else None
     facts |= {
         "change_id": verdict.change,

@@ -107,6 +107,18 @@ def test_whitespace_only_changes_by_a_formatter_do_not_take_lines_away(p: Play) 
     assert p.ai() == 10
 
 
+@pytest.mark.parametrize("drained", [True, False])
+def test_a_second_change_to_a_file_has_written_only_its_own_lines(p: Play, drained: bool) -> None:
+    p.quiet()
+    for tag in ("a", "b"):
+        p.turn("src/new.py", tag)
+        p.commit(tag)
+        if drained:
+            p.show()
+    assert [p.show(rev)["lines"]["written"] for rev in ("HEAD~1", "HEAD")] == [10, 10]
+    assert [p.outcomes(rev) for rev in ("HEAD~1", "HEAD")] == [["committed"], ["committed"]]  # nobody edited anything
+
+
 def test_a_human_commit_in_a_live_session_has_no_record(p: Play) -> None:
     plain(p)
     p.human("README", "hello\nworld\n")
