@@ -275,7 +275,9 @@ def advice(event: str, where: Folder, place: Place) -> str:
     if where.kind == "off":
         return f"core.hooksPath is {where.path} ({where.scope}): git runs no hooks; unset it, then run `git hone init` again"
     if where.owner == "lefthook" or _is_lefthook(where.path / event):
-        return f"lefthook.yml:\n{event}:\n  commands:\n    git-hone:\n      run: {line(event).replace('$@', '{0}')}"
+        stdin = "      use_stdin: true\n" if event == "post-rewrite" else ""
+        run = f"{stdin}      run: |\n        {line(event).replace('$@', '{0}')}"
+        return f"lefthook.yml:\n{event}:\n  commands:\n    git-hone:\n{run}"
     return f"{_shown(_user_file(event, where, place), place)}:\n{line(event)}"
 
 
