@@ -45,6 +45,9 @@ ROWS = [
         f"HONE_VARIANT=hooks-path {H}/test_scenarios.py"),
     Row("Attribution", "scenarios-rewriting", "conflicts, mails, pulls, reverts, stashes, merges and restacking",
         f"{H}/test_scenarios_rewriting.py"),
+    Row("Attribution", "settings",
+        "settings of diff, log, files, commits and merges that say it otherwise or run programs, attributes that say \"no lines\", "
+        "and signed commits; tried counts settings", f"{H}/test_settings.py"),
     Row("Attribution", "scenarios-worktree", "the scenarios in a linked work tree",
         f"HONE_VARIANT=worktree {H}/test_scenarios.py"),
     Row("Attribution", "fuzz", "random histories, each line judged against a model that never reads our data; tried counts lines",
@@ -76,6 +79,8 @@ ROWS = [
     Row("Hook and commit", "octopus", "an octopus merge", f"{H}/test_git_data.py -k octopus"),
     Row("Hook and commit", "hooks-of-others", "hooks of every kind that stood there: run as before, restored byte for byte",
         f"{H}/install/test_managers.py {H}/install/test_setup.py"),
+    Row("Hook and commit", "managers", "husky and lefthook from npm, pre-commit over a hook that stood there; in any order, and out again",
+        f"{H}/install/test_real_managers.py"),
     Row("Hook and commit", "rebase-500", "a rebase of 500 commits; tried counts commits, wrong is a second worker at the same time",
         f"HONE_REBASE=500 {H}/test_disk.py -k rebase"),
     Row("Hook and commit", "pre-commit-stash", "pre-commit stashes unstaged changes during the commit", f"{H}/test_disk.py -k stashes"),

@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from git_hone.hooks import git
-from git_hone.hooks.lines import Hunk
+from git_hone.hooks.lines import Hunk, is_binary
 
 FLAGS = ("-U0",
           "--no-renames", "--no-ext-diff", "--no-textconv", "--full-index", "--no-color",
          "--diff-algorithm=histogram",
          "--ignore-cr-at-eol", "--src-prefix=a/", "--dst-prefix=b/",
          "--no-indent-heuristic", "--inter-hunk-context=0")  # fmt: skip
-QUIET = ("-c", "core.attributesFile=/dev/null", "-c", "core.bigFileThreshold=32m")
+BIG_BYTES = 32 << 20
+QUIET = ("-c", "core.attributesFile=/dev/null", "-c", f"core.bigFileThreshold={BIG_BYTES}")
 Pair = tuple[str, str]
 
 
@@ -38,13 +39,28 @@ def diff_pairs(common: Path, pairs: Iterable[Pair]) -> dict[Pair, list[Hunk] | N
             found.update(diff_pairs(common, part[middle:]))
         else:
             found.update(out or dict.fromkeys(part))
+    attributes = common / "info" / "attributes"
+    if attributes.is_file() and attributes.stat().st_size and (told := [pair for pair, hunks in found.items() if hunks is None]):
+        found.update(_all_the_same(common, told))
     return found
 
 
-def _diff(common: Path, pairs: list[Pair]) -> dict[Pair, list[Hunk] | None] | None:
+def _all_the_same(common: Path, pairs: list[Pair]) -> dict[Pair, list[Hunk] | None]:
+    """The repository's own attributes, which no option takes out of the way, may say of every file that it has no lines
+    (`* -diff`): those of these pairs that are text are compared as text."""
+    with git.cat_file(common) as objects:
+        bodies = objects.blobs(name for pair in pairs for name in pair if name)
+    lines = {"", *(name for name, body in bodies.items() if body is not None and len(body) < BIG_BYTES and not is_binary(body))}
+    return _diff(common, [pair for pair in pairs if lines.issuperset(pair)], "--text") or {}
+
+
+def _diff(common: Path, pairs: list[Pair], *flags: str) -> dict[Pair, list[Hunk] | None] | None:
     rows = ["".join(f"100644 blob {pair[side]}\t{k:08d}\n" for k, pair in enumerate(pairs) if pair[side]) for side in (0, 1)]
     trees = git.text(git.run(["mktree", "--batch", "--missing"], common, stdin="\n".join([*rows, ""]).encode())).split()
-    out = git.attempt([*QUIET, "diff-tree", "-r", "-p", *FLAGS, *trees], common)
+    env = {
+        "GIT_INDEX_FILE": str(common / "hone" / "no-index")
+    }  # git takes `.gitattributes` from the index where it finds no file
+    out = git.attempt([*QUIET, "diff-tree", "-r", "-p", *FLAGS, *flags, *trees], common, env=env)
     if out is None:
         return None
     found: dict[Pair, list[Hunk] | None] = {pair: [] for pair in pairs}

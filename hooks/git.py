@@ -17,14 +17,24 @@ from git_hone.learner.errors import GitError
 
 SAFE = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "diff.external=", "-c", "core.hooksPath=/dev/null",
         "-c", "diff.renameLimit=400", "-c", "log.showSignature=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
-        "-c", "color.ui=false", "--no-replace-objects", "--literal-pathspecs")  # fmt: skip
+        "-c", "color.ui=false", "-c", "i18n.logOutputEncoding=UTF-8", "--no-replace-objects", "--literal-pathspecs")  # fmt: skip
 KEPT = {"GIT_SSL_CAINFO",
         "GIT_SSH", "GIT_SSH_COMMAND", "GIT_EXEC_PATH", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL",
         "GIT_CEILING_DIRECTORIES"}  # fmt: skip
 
 
+OURS: set[Path] = set()
+"""Git folders that git itself, or the hook that it ran, told us of."""
+
 ASKED_AT_ONCE = 200
 """Object ids that fit into a pipe together, whatever the system's is."""
+
+
+def safe(cwd: Path) -> tuple[str, ...]:
+    """What every call gets in front of its command. Where a person has set `safe.bareRepository=explicit`, git (before 2.44
+    even inside `.git`) refuses to work in a git folder: one that we know to be the repository's own is explicit enough. A
+    repository cannot track a folder named `.git`, so nobody can have slipped one in."""
+    return (*SAFE, "-c", "safe.bareRepository=all") if ".git" in cwd.parts or cwd in OURS else SAFE
 
 
 def clean_env(**extra: str) -> dict[str, str]:
@@ -46,7 +56,7 @@ def run(
     """stdout of `git ARGS` in `cwd`. Raises GitError, with git's words, when the exit code is not in `ok`."""
     try:
         done = subprocess.run(
-            ["git", *SAFE, *args], cwd=cwd, input=stdin, capture_output=True, env=clean_env(**(env or {})), check=False
+            ["git", *safe(cwd), *args], cwd=cwd, input=stdin, capture_output=True, env=clean_env(**(env or {})), check=False
         )
     except OSError as error:
         if isinstance(error, FileNotFoundError) and cwd.is_dir():
@@ -89,7 +99,7 @@ class CatFile:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            ["git", *SAFE, "cat-file", "--batch"],
+            ["git", *safe(self._cwd), "cat-file", "--batch"],
             cwd=self._cwd,
             env=clean_env(),
             stdin=subprocess.PIPE,

@@ -83,6 +83,7 @@ def find(cwd: Path) -> Place:
         raise UsageError(f"{cwd}: this git is too old for git-hone", tip="git 2.31 or newer is needed")
     common, git_dir, bare, inside = git.text(out).splitlines()
     common_dir, own = Path(common), Path(git_dir)
+    git.OURS.update((common_dir, own))
     top = git.line(["rev-parse", "--path-format=absolute", "--show-toplevel"], cwd) if inside == "true" else None
     if top is None and bare == "false" and own.name == ".git":
         top = str(own.parent)  # called from inside .git

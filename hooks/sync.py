@@ -207,7 +207,7 @@ class _Sync:
         env = git.clean_env(**{key: value for key, value in os.environ.items() if key.startswith(NETWORK)})
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
-                ["git", *git.SAFE, *args], cwd=self.cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+                ["git", *git.safe(self.cwd), *args], cwd=self.cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err
             )
             try:
                 code = process.wait(max(0.1, self._time()))
@@ -237,6 +237,7 @@ def main(argv: list[str]) -> int:
     """`python -I -m git_hone.hooks.sync HONE REMOTE`, called by the pre-push hook: start a sync of its own session and wait for
     it no longer than `sync.budgetSeconds`. With `--now` before these, be that sync. Always 0: a push depends on nothing here."""
     *now, hone, remote = argv
+    git.OURS.add(Path(hone).parent)
     place = find(Path(hone).parent)
     config = configuration.load(place.agent / "learning-config.json")
     if not config.enabled or not config["sync.prePush"]:

@@ -15,6 +15,7 @@ import time
 import traceback
 from pathlib import Path
 
+from git_hone.hooks import git
 from git_hone.hooks.drain import Drained, config_of, drain, sync
 from git_hone.hooks.inbox import pending
 from git_hone.hooks.place import Place, find
@@ -56,6 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         del os.environ[name]
     os.environ["GIT_HONE_OFF"] = "1"
     pid_file = hone / "worker.pid"
+    git.OURS.add(hone.parent)
     try:
         place = find(hone.parent)
         while True:

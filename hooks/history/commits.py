@@ -45,7 +45,7 @@ REVERTS = re.compile(rb"^This reverts commit ([0-9a-f]{7,64})\b", re.M)
 def read(cwd: Path, tip: str, limit: int | None = None, without: Iterable[str] = ()) -> list[Commit]:
     """Every ancestor of `tip`, parents first; the newest `limit` when a limit is given; not the ancestors of `without`."""
     edges = shallow(cwd)
-    args = ["git", *git.SAFE, *OFFLINE, "log", "--topo-order", "--reverse", "-z", "--encoding=UTF-8", "--no-mailmap",
+    args = ["git", *git.safe(cwd), *OFFLINE, "log", "--topo-order", "--reverse", "-z", "--encoding=UTF-8", "--no-mailmap",
             f"--format=tformat:{FORMAT}", *(["-n", str(limit)] if limit else []), tip,
             *(f"^{name}" for name in without), "--"]  # fmt: skip
     with subprocess.Popen(args, cwd=cwd, env=git.clean_env(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:

@@ -294,7 +294,7 @@ def _up_to(held: CommitDiff, shas: Sequence[str], at: int, roots: frozenset[str]
 
 def _spawn(cwd: Path, args: Sequence[str], stdin: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        ["git", *git.SAFE, *OFFLINE, *args],
+        ["git", *git.safe(cwd), *OFFLINE, *args],
         cwd=cwd, env=git.clean_env(), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1 << 20,
     )  # fmt: skip
 
