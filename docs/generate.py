@@ -1,4 +1,5 @@
-"""Write the reference pages that the code already says: commands.md, records.md, doctor.md and variants.md in docs/reference/,
+"""Write the reference pages that the code already says: commands.md, records.md, doctor.md, variants.md and
+training-data.md in docs/reference/,
 the table of keys in its configuration.md, and docs/reliability.md from the runs that docs/tried.py made.
 
 python docs/generate.py            write them
@@ -22,6 +23,8 @@ from git_hone.cli import COMMANDS
 from git_hone.cli.app import main_group
 from git_hone.hooks.install import doctor
 from git_hone.learner import config, tables, variants
+from git_hone.learner.dataset import formats, rows
+from git_hone.learner.dataset.choosing import REASONS
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- written by docs/generate.py; edit {source} instead -->"
@@ -274,8 +277,33 @@ def reliability() -> str:
     return "\n".join([*page, LIMITS])
 
 
+def training_data() -> str:
+    """The page of exports: formats, manifest, reasons."""
+    page = ["# Training data", "", NOTE.format(source="learner/dataset/"), "", "What `git hone export` writes. How to: "
+            "[export training data](../how-to/export-training-data.md).", "", "## Files", "",
+            "`.agent/sft/NAME/` holds one export. NAME is the newest time in the record and the first 8 hex digits of the manifest's SHA-256.",
+            "", "| file | holds |", "|---|---|",
+            "| `ROLE_FORMAT.train.jsonl`, `ROLE_FORMAT.val.jsonl` | rows; `ROLE_DIFFICULTY_FORMAT` with `--difficulty`; none is empty |",
+            "| `excluded.jsonl` | id, change_id, reason, role and detail of everything that was left out |",
+            "| `manifest.json` | counts, options, the configuration's hash, the split, source commits, and the SHA-256 of each file |",
+            "| `README.md` | the data card, with the `configs` that Hugging Face's `load_dataset` reads |", "",
+            "Beside it, for tools that look for the seeds' names: `.agent/sft/ROLE_sft.jsonl`, the training side of the newest export, and "
+            "`.agent/last-export-ROLE.txt`, its NAME.", "", "## Formats", "", "| format | columns | read by |", "|---|---|---|"]  # fmt: skip
+    found = re.findall(r"^    (\w+)\s{2,}(.*?)\s{2,}(.*)$", formats.__doc__ or "", re.MULTILINE)
+    page += [f"| `{name}` | {named} | {reader} |" for name, named, reader in found]
+    page += ["", *(formats.__doc__ or "").strip().split("\n\n")[-1].splitlines(), "", "## Rows", ""]
+    page += [f"    {line.strip()}" for line in (rows.__doc__ or "").splitlines() if " -> " in line]
+    page += ["", "A row's id is `CHANGE-ROLE-DIGEST`. An adapter's folder holds `lineage.json` with the ids that it was trained on and the hash "
+             "of the manifest (`learner/lineage.py`), so that a change leads to the adapters that learned from it.", "",
+             "## Why something is left out", "", "The first reason that holds is the one that is counted.", "",
+             "| reason | means |", "|---|---|"]  # fmt: skip
+    page += [f"| `{name}` | {words} |" for name, words in REASONS.items()]
+    return "\n".join(page) + "\n"
+
+
 def main(argv: list[str]) -> int:
     pages = {FOLDER / "commands.md": commands(), FOLDER / "records.md": records(), FOLDER / "doctor.md": damages()}
+    pages[FOLDER / "training-data.md"] = training_data()
     pages |= {FOLDER / "variants.md": variants_page(), FOLDER / "configuration.md": configuration()}
     pages[FOLDER.parent / "reliability.md"] = reliability()
     stale = [path for path, page in pages.items() if not path.exists() or path.read_text("utf-8") != page]

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from git_hone.hooks import forget_refs
+from git_hone.hooks import forget_refs, learned
 from git_hone.hooks.consent import Tombstones
 from git_hone.hooks.lines import UNKNOWN, edit_of, pack, unpack
 from git_hone.hooks.lock import locked
@@ -205,17 +205,23 @@ def _loose_files(place: Place) -> Iterator[tuple[str, Path]]:
     if place.agent.is_dir():
         own = {place.data, place.agent / "quarantine"}
         for file in place.agent.rglob("*"):
-            if file.is_file() and not own & set(file.parents) and file.name not in SETTINGS:
+            if (
+                file.is_file()
+                and not own & set(file.parents)
+                and file.name not in SETTINGS
+                and not learned.is_weights(place, file)
+            ):
                 yield ".agent", file
 
 
 def _files(place: Place, what: Target, report: Report) -> None:
     """Lines of line-wise files go alone; another file that mentions it goes whole, as it can be made anew."""
+    report.removed["exports"] += learned.remove_exports(place, what.within, what.commits)
     for kind, file in list(_loose_files(place)):
         text = file.read_bytes().decode("utf-8", "surrogateescape")
         if kind in CACHES:
             file.unlink()
-        elif not what.within(text):
+        elif learned.is_lineage(place, file) or not what.within(text):
             continue
         elif file.suffix in (".jsonl", ".1"):
             rows = [row for row in text.splitlines(keepends=True) if not what.within(row)]
@@ -252,8 +258,12 @@ def search(place: Place, what: Target) -> Report:
     for kind, file in _loose_files(place):
         if what.everything and (kind == "inbox" or file.name in REMADE):
             continue  # a worker may have written it since; it holds no record
+        if learned.is_lineage(place, file) and not what.everything:
+            continue  # `taught` says it in words
         look(kind, file, file.read_bytes().decode("utf-8", "surrogateescape"))
     forget_refs.search(place, what, report, look)
+    if what.learned:
+        report.found += learned.taught(place, what.learned)
     return report
 
 

@@ -25,7 +25,8 @@ GONE: Final = "[redacted:forgotten]"
 @dataclass
 class Target:
     """What is to be forgotten. changes, runs, commits: ids whose records go; paths: files whose entries go; people: whose
-    mentions go; emails: whose commits get no record any more; decisions: of the router, whose undone attempts go. everything: all of it."""
+    mentions go; emails: whose commits get no record any more; decisions: of the router, whose undone attempts go; learned: changes from
+    which an adapter may have learned it. everything: all of it."""
 
     changes: set[str] = field(default_factory=set)
     runs: set[str] = field(default_factory=set)
@@ -35,6 +36,7 @@ class Target:
     people: set[Identity] = field(default_factory=set)
     emails: set[str] = field(default_factory=set)
     decisions: set[str] = field(default_factory=set)
+    learned: set[str] = field(default_factory=set)
     everything: bool = False
 
     def __post_init__(self) -> None:
@@ -100,8 +102,11 @@ def target(place: Place, *, person: str = "", path: str = "", change: str = "", 
             raise UsageError(f"{path}: no file that fits is in the records", tip="quote the pattern: --path 'src/*.py'")
     else:
         _person(place, person, found, changes)
-    if not path:
+    if path:
+        found.learned = {r["change_id"] for r in changes if found.paths & {f["path"] for f in json.loads(r["files"] or "[]")}}
+    else:
         _follow(found, rows, changes)
+        found.learned = set(found.changes)
     if (place.hone / "state.db").exists():
         with State(place.hone / "state.db") as state:
             found.decisions = past(state.db, found)[1]

@@ -50,7 +50,7 @@ def command(
     out: Path | None,
     as_json: bool,
     sqlite: Path | None,
-) -> None:
+) -> int:
     """Write training data from the changes that proved themselves, or the whole record as a database.
 
     Only what is matured, untampered, unreverted and kept is written; what is not is counted with the reason. Secrets and people are
@@ -71,7 +71,7 @@ def command(
         click.echo(f"{sqlite}: {', '.join(f'{n} {name}' for name, n in counts.items())}", err=True)
         if as_json:
             click.echo(json.dumps({"file": str(sqlite), "rows": counts}))
-        return
+        return 0
     from git_hone.ci.exporting import Options, export
 
     place = fresh_place(aged=True)
@@ -85,8 +85,7 @@ def command(
     else:
         for row in words(done):
             click.echo(row)
-    if done.folder is None:
-        raise SystemExit(1)
+    return int(done.folder is None)
 
 
 def words(done: Exported) -> list[str]:

@@ -1,4 +1,5 @@
-"""What a model is told for each role, here and where it is served: a model learns to answer exactly what it will be asked."""
+"""What a model is told for each role. The orders are those that `git hone generate` and an evaluation give, so that a model learns to answer
+in the form in which it will be asked; the words of a prompt variant around a task are not part of the data."""
 
 from __future__ import annotations
 
