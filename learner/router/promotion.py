@@ -1,25 +1,19 @@
-"""A candidate becomes the router in use, and the ledger says so. Touches the files of the `.agent` folder, and nothing else.
-
-`.agent/promotions.jsonl` is for the repository: one JSON object a line, only ever appended to, so that everybody can see what was
-adopted, when, in place of what, and on which numbers.
-"""
+"""A candidate becomes the router in use, and the ledger says so. Touches the files of the `.agent` folder, and nothing else."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from git_hone.learner import ledger
 from git_hone.learner.errors import ConfigError, UsageError
 from git_hone.learner.router import exported
 
 ROUTER: Final = "router.json"
 CANDIDATE: Final = "router.candidate.json"
 PREVIOUS: Final = "router.previous.json"
-LEDGER: Final = "promotions.jsonl"
 NUMBERS: Final = ("choices", "price_of_reward_usd", "better_by", "reward_by", "cost_usd_by", "unsupported", "why")
 
 
@@ -33,25 +27,14 @@ def adopt(folder: Path, judged: Mapping[str, Any], reason: str | None = None, no
     if version != judged["candidate"]:
         raise UsageError(f"{folder / CANDIDATE}: is {version}, but {judged['candidate']} was judged", tip="judge it again")
     line = {
-        "v": 1, "at": (now or datetime.now(timezone.utc)).isoformat(), "what": "router", "from": judged["current"], "to": version,
+        "what": "router", "from": judged["current"], "to": version,
         "verdict": judged["verdict"], "reason": reason, "numbers": {name: judged[name] for name in NUMBERS if name in judged},
     }  # fmt: skip
     try:
         if (folder / ROUTER).exists():
-            _replace(folder / PREVIOUS, (folder / ROUTER).read_bytes())
-        ledger = (folder / LEDGER).read_bytes() if (folder / LEDGER).exists() else b""
-        ledger += b"\n" if ledger and not ledger.endswith(b"\n") else b""
+            ledger.replace(folder / PREVIOUS, (folder / ROUTER).read_bytes())
         (folder / CANDIDATE).replace(folder / ROUTER)
-        _replace(folder / LEDGER, ledger + json.dumps(line, sort_keys=True).encode() + b"\n")
+        ledger.append(folder, line, now)
     except OSError as error:
         raise ConfigError(f"{error.filename or folder}: cannot be written: {error.strerror or error}",
                           tip="look at `git hone router show`, then try again") from None  # fmt: skip
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f".tmp-{path.name}")
-    with part.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
