@@ -64,23 +64,23 @@ def test_a_change_is_forgotten_and_the_other_stays(p) -> None:  # type: ignore[n
 
 @pytest.mark.parametrize("by", ["change", "path"])
 def test_what_a_decision_reads_of_it_is_forgotten_as_well(p, by: str) -> None:  # type: ignore[no-untyped-def]
-    """The rows of `tried`, with a title and hashed words, and what gates said of the same decision."""
+    """The rows of `past`, with a title and hashed words, and what gates said of the same decision."""
     first, second = two_changes(p)
 
-    def tried() -> set[str]:
+    def past() -> set[str]:
         with State(p.place.hone / "state.db") as state:
-            return {row[0] for row in state.db.execute("select change from tried")}
+            return {row[0] for row in state.db.execute("select change from past")}
 
-    assert tried() == {first, second}
+    assert past() == {first, second}
     with State(p.place.hone / "state.db") as state:
-        state.db.execute("update tried set decision = change")
+        state.db.execute("update past set decision = change")
         state.db.executemany("insert into gates values (?, '{}')", [(first,), (second,)])
         if by == "path":
-            state.db.execute("update tried set value = json_set(value, '$.path', 'src/one.py') where change = ?", (first,))
+            state.db.execute("update past set title = 'mend src/one.py' where change = ?", (first,))
         state.commit()
     what = target(p.place, change=first) if by == "change" else target(p.place, path="src/one.py")
     assert forget.forget(p.place, what).found == []
-    assert tried() == {second}
+    assert past() == {second}
     with State(p.place.hone / "state.db") as state:
         assert state.db.execute("select decision from gates").fetchall() == [(second,)]
 
