@@ -105,7 +105,13 @@ class Play(Player):
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, home: Path) -> Iterator[Callable[..., Play]]:
+def variant() -> str:
+    """The circumstances of this test; `test_variants.py` gives each test all of them."""
+    return VARIANT
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, home: Path, variant: str) -> Iterator[Callable[..., Play]]:
     """`fresh()` makes a repository with five commits, git-hone and an agent's session."""
     made: list[Play] = []
 
@@ -113,9 +119,9 @@ def fresh(tmp_path: Path, home: Path) -> Iterator[Callable[..., Play]]:
         repo = tmp_path / name
         repo.mkdir()
         play = Play(repo, home, dict(os.environ))
-        play.git("init", "-q", *options, *(["--object-format=sha256"] if VARIANT == "sha256" else []), ".")
+        play.git("init", "-q", *options, *(["--object-format=sha256"] if variant == "sha256" else []), ".")
         play.human(".gitignore", ".claude/\n.own-hooks/\n")
-        if VARIANT == "hooks-path":
+        if variant == "hooks-path":
             (repo / ".own-hooks").mkdir()
             play.git("config", "core.hooksPath", ".own-hooks")
         if base:
@@ -124,7 +130,7 @@ def fresh(tmp_path: Path, home: Path) -> Iterator[Callable[..., Play]]:
             play.commit("base")
             play.human("src/base.py", play.read("src/base.py") + "x = 1\n")
             play.commit("more")
-        if VARIANT == "worktree":
+        if variant == "worktree":
             linked = tmp_path / f"{name}-linked"
             if base:
                 play.git("checkout", "-q", "--detach")

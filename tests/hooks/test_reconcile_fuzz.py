@@ -143,7 +143,9 @@ TOTAL = {"ai": 0, "missed": 0, "human": 0, "unknown": 0, "landed": 0, "placed": 
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + MERGES))
-def test_random_merges(fresh: Callable[..., Play], tmp_path: Path, seed: int, capsys: Any) -> None:
+def test_random_merges(
+    fresh: Callable[..., Play], tmp_path: Path, seed: int, capsys: Any, record_property: Callable[[str, object], None]
+) -> None:
     play = fresh()
     merges = Merges(Forge(play, tmp_path), seed)
     job, done = None, []
@@ -187,6 +189,8 @@ def test_random_merges(fresh: Callable[..., Play], tmp_path: Path, seed: int, ca
     clones = [play.repo, *([job] if job else [])]
     live = alive(*clones)
     assert len(set(live.values())) == len(live)
+    record_property("tried", merges.count["landed"])
+    record_property("unknown", merges.count["refused"])
     for name, n in merges.count.items():
         TOTAL[name] += n
     if COUNTED:

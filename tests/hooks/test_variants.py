@@ -1,40 +1,38 @@
-"""The scenarios again, in other circumstances: each variant is the whole suite in a process of its own, all of them at once."""
+"""The scenarios and the landings of pull requests again, in other circumstances: each of their tests once a variant.
+
+A test of its own for each, so that many processes share them (`pytest -n`). `HONE_VARIANT=sha256 pytest tests/hooks/test_scenarios.py`
+does the same by hand.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-HERE = Path(__file__).parent
-SCENARIOS = sorted(str(file) for file in HERE.glob("test_scenarios*.py"))
-VARIANTS = ("sha256", "hooks-path", "worktree")
+from . import test_reconcile, test_reconcile_fuzz, test_scenarios, test_scenarios_rewriting
+
+VARIANTS = {
+    test_scenarios: ("sha256", "hooks-path", "worktree"),
+    test_scenarios_rewriting: ("sha256", "hooks-path", "worktree"),
+    test_reconcile: ("sha256", "worktree"),
+    test_reconcile_fuzz: ("sha256", "worktree"),
+}
+pytestmark = pytest.mark.slow
+forge = test_reconcile.forge
+again = {
+    name: (each, variants)
+    for module, variants in VARIANTS.items()
+    for name, each in vars(module).items()
+    if name.startswith("test_")
+}
+globals().update({name: each for name, (each, _) in again.items()})
 
 
-@pytest.fixture(scope="module")
-def suites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[subprocess.Popen[bytes], Path]]]:
-    """Variant -> its process, and the file that it prints to."""
-    folder = tmp_path_factory.mktemp("variants")
-    running = {}
-    for variant in VARIANTS:
-        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder / variant}", *SCENARIOS]
-        with (folder / f"{variant}.log").open("wb") as log:
-            env = os.environ | {"HONE_VARIANT": variant}
-            child = subprocess.Popen(words, env=env, cwd=HERE.parent.parent, stdout=log, stderr=log)
-        running[variant] = child, folder / f"{variant}.log"
-    yield running
-    for child, _ in running.values():
-        child.kill()
-        child.wait()
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.function.__name__ in again:
+        metafunc.parametrize("variant", again[metafunc.function.__name__][1])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_the_scenarios_hold_in(variant: str, suites: dict[str, tuple[subprocess.Popen[bytes], Path]]) -> None:
-    child, log = suites[variant]
-    code = child.wait()
-    assert code == 0, log.read_text("utf-8", "replace")[-4000:]
+def test_each_test_is_here() -> None:
+    """None hides behind another one's name, and each takes its repository from `fresh`, which knows the variants."""
+    names = [name for module in VARIANTS for name in vars(module) if name.startswith("test_")]
+    assert len(set(names)) == len(names) == len(again) > 140
