@@ -3,6 +3,9 @@
 python docs/tried.py               run every row, and write docs/tried.json
 python docs/tried.py disk power    run the rows whose name holds one of these words; the others keep their numbers
 python docs/tried.py --missing     run the rows that have no numbers yet
+python docs/tried.py --slices fuzz-long A.json B.json
+                                   a row of test_fuzz.py from the reports (HONE_FUZZ_REPORT) of runs that together played what its
+                                   command plays: a history depends on its seed alone, so that a long row can be run in slices
 
 `docs/generate.py` writes the page from it. A test counts as one try, unless it says otherwise with `record_property`:
 `tried`, `unknown` (answers that were "unknown", which is allowed) and `wrong` are summed. A failed test is a wrong answer; a
@@ -20,7 +23,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -195,6 +198,27 @@ def counted(cases: Iterator[ElementTree.Element]) -> dict[str, Any]:
     return sums
 
 
+def joined(row: Row, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A row's numbers from reports of test_fuzz.py. Raises ValueError unless they are the seeds and steps of its command, each once."""
+    said = dict(word.split("=", 1) for word in shlex.split(row.args) if word.startswith("HONE_"))
+    steps = [int(n) for n in said["HONE_FUZZ_STEPS"].split(",")]
+    first, end = int(said["HONE_FUZZ_FIRST"]), int(said["HONE_FUZZ_FIRST"]) + int(said["HONE_FUZZ"])
+    slices = sorted(reports, key=lambda report: int(report["first"]))
+    at = first
+    for report in slices:
+        if report["first"] != at or report["steps"] != steps:
+            raise ValueError(f"{row.name}: seed {at} with steps {steps} comes next, not {report['first']} with {report['steps']}")
+        at += int(report["histories"])
+    if at != end:
+        raise ValueError(f"{row.name}: the reports end before seed {at}, the command before {end}")
+    return {
+        "tried": sum(report["judged"] for report in slices),
+        "wrong": sum(len(report["wrong"]) for report in slices),
+        "unknown": sum(sum(report["unknown"].values()) for report in slices),
+        "skipped": 0,
+    }
+
+
 def results() -> dict[str, Any]:
     """What was measured so far: row name -> numbers, and "machine"."""
     found: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
@@ -209,18 +233,26 @@ def machine() -> str:
 
 
 def main(argv: list[str]) -> int:
+    if argv[:1] == ["--slices"]:
+        (row,) = (row for row in ROWS if row.name == argv[1])
+        numbers = joined(row, [json.loads(Path(name).read_text("utf-8")) for name in argv[2:]])
+        return int(bool(file_away(row, numbers | {"at": time.strftime("%Y-%m-%d", time.gmtime())})["wrong"]))
     held = results()
     wanted = [row for row in ROWS if not argv or any(word in row.name for word in argv if word != "--missing")]
     if "--missing" in argv:
         wanted = [row for row in ROWS if row.name not in held.get("rows", {})]
     for row in wanted:
-        numbers = measure(row)
-        print(f"{row.name}: {numbers}", flush=True)
-        held = results()
-        rows = held.get("rows", {}) | {row.name: numbers}
-        held = {"machine": machine(), "rows": {each.name: rows[each.name] for each in ROWS if each.name in rows}}
-        RESULTS.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
-    return int(any(numbers["wrong"] for numbers in held.get("rows", {}).values()))
+        file_away(row, measure(row))
+    return int(any(numbers["wrong"] for numbers in results().get("rows", {}).values()))
+
+
+def file_away(row: Row, numbers: dict[str, Any]) -> dict[str, Any]:
+    """Keep a row's numbers, and return them."""
+    print(f"{row.name}: {numbers}", flush=True)
+    rows = results().get("rows", {}) | {row.name: numbers}
+    held = {"machine": machine(), "rows": {each.name: rows[each.name] for each in ROWS if each.name in rows}}
+    RESULTS.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
+    return numbers
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -51,3 +53,26 @@ def test_a_command_keeps_its_variables_in_front() -> None:
     tried = load()
     row = next(row for row in tried.ROWS if row.name == "rebase-500")
     assert tried.command(row) == "HONE_REBASE=500 pytest tests/hooks/test_disk.py -k rebase"
+
+
+def played(
+    first: int, histories: int, judged: int, wrong: tuple[str, ...] = (), steps: tuple[int, ...] = (10, 20)
+) -> dict[str, Any]:
+    return {"first": first, "histories": histories, "steps": list(steps), "judged": judged, "wrong": list(wrong),
+            "unknown": {"unknown ai": 1, "unknown human": 2}}  # fmt: skip
+
+
+def test_slices_make_a_row_only_when_they_are_what_its_command_plays() -> None:
+    tried = load()
+    row = tried.Row("", "fuzz-x", "", "HONE_FUZZ=30 HONE_FUZZ_FIRST=100 HONE_FUZZ_STEPS=10,20 tests/hooks/test_fuzz.py -k random")
+    slices = [played(120, 10, 7, ("seed 121: ...",)), played(100, 20, 50)]
+    assert tried.joined(row, slices) == {"tried": 57, "wrong": 1, "unknown": 6, "skipped": 0}
+    for bad in (
+        slices[:1],
+        slices[1:],
+        [*slices, slices[0]],
+        [slices[0], played(100, 21, 50)],
+        [slices[0], played(100, 20, 50, (), (40,))],
+    ):
+        with pytest.raises(ValueError, match="fuzz-x"):
+            tried.joined(row, bad)
