@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from git_hone.hooks import commits as history
 from git_hone.hooks.attribution import FileLines
 from git_hone.hooks.commits import Commit
 from git_hone.hooks.identity import Kind
@@ -46,9 +48,10 @@ class Rows:
 class Batch:
     """One drain: where, with what configuration, what git said, and what was found so far.
 
-    tips, known_tips: name -> commit, now and at the last drain. arrived: commits to look at, in the order in which they
+    configured: what git's configuration says of people. tips, known_tips: name -> commit, now and at the last drain. gone: commits that
+    a name led to then, and none does now. arrived: commits to look at, in the order in which they
     were made. lost: those of them that no name leads to. lines: commit -> whose lines. seen: commits in which a line that
-    no observation covers is a person's. touched: changes to be written.
+    no observation covers is a person's. touched: changes to be written. inverses: commit -> the patch id of its inverse, where somebody asked.
     """
 
     place: Place
@@ -59,16 +62,26 @@ class Batch:
     rows: Rows = field(default_factory=Rows)
     tips: dict[str, str] = field(default_factory=dict)
     known_tips: dict[str, str] = field(default_factory=dict)
+    configured: Sequence[tuple[str, str]] | None = None
+    gone: set[str] = field(default_factory=set)
     arrived: list[Commit] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     lines: dict[str, list[FileLines]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
+    inverses: dict[str, str | None] = field(default_factory=dict)
 
     @cached_property
     def redactor(self) -> Redactor:
         """What every text goes through before it is written."""
-        return gazetteer.redactor(self.place, self.tips or None, anonymous=bool(self.config["privacy.anonymize"]))
+        anonymous = bool(self.config["privacy.anonymize"])
+        return gazetteer.redactor(self.place, self.tips or None, self.configured, anonymous=anonymous)
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `old` is in the history of `new`. Of a parent it is known."""
+        return any(commit.id == new and old in commit.parents for commit in self.arrived) or history.is_ancestor(
+            self.place.cwd, old, new
+        )
 
     def add_outcome(self, row: dict[str, Any]) -> None:
         """Append an outcome that is not known yet."""

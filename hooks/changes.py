@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from git_hone.hooks import commits as history
@@ -36,11 +36,7 @@ def settle(batch: Batch) -> None:
         for commit in batch.arrived
         if commit.id in lines
     ]
-    gone = (
-        set(history.between(place.cwd, batch.known_tips.values(), batch.tips.values()))
-        | set(state.meta("limbo", []))
-        | batch.lost
-    )
+    gone = batch.gone | set(state.meta("limbo", []))
     known = _known(state, arrivals, gone, {old for olds in word.linked.values() for old in olds})
     noted = notes.read(place.cwd, [a.commit for a in arrivals if a.atoms])
 
@@ -50,10 +46,11 @@ def settle(batch: Batch) -> None:
         )
         return ids[0] if ids else change_id_for(commit)
 
-    verdicts = identify(arrivals, known, lambda old, new: history.is_ancestor(place.cwd, old, new), fresh)
-    for arrival in arrivals:
-        if verdict := verdicts.get(arrival.commit):
-            _settle_one(batch, by_id[arrival.commit], arrival, verdict)
+    verdicts = identify(arrivals, known, batch.is_ancestor, fresh)
+    settled = [(arrival, verdict) for arrival in arrivals if (verdict := verdicts.get(arrival.commit))]
+    patches = patch_ids(place, [arrival.commit for arrival, _ in settled])
+    for arrival, verdict in settled:
+        _settle_one(batch, by_id[arrival.commit], arrival, verdict, patches.get(arrival.commit))
     _drop(batch, gone)
 
 
@@ -93,7 +90,7 @@ def put_atoms(state: State, change: str, atoms: Iterable[int]) -> None:
         state.db.execute("insert into atoms values (?, ?, ?)", (change, edit, json.dumps(ranges(indexes))))
 
 
-def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict) -> None:
+def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict, patch: str | None) -> None:
     """Write the change that a commit carries, and what it absorbs, into the state."""
     place, state, word, config = batch.place, batch.state, batch.word, batch.config
     lines = batch.lines[commit.id]
@@ -109,17 +106,18 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
     left = {origin for f in lines for origin in f.written}  # as the runs last left the files, lines of earlier changes among them
     elsewhere = _landed_elsewhere(state, left | before | arrival.atoms, {verdict.change, *verdict.absorbs})
     written = left - elsewhere | arrival.atoms
-    parent = commit.parents[0] if commit.parents else None
+    with git.cat_file(place.cwd) as objects:
+        tree = objects.tree_of(commit.parents[0]) if commit.parents else None
     facts |= {
         "change_id": verdict.change,
-        "parent_tree": git.line(["rev-parse", "--verify", "--quiet", f"{parent}^{{tree}}"], place.cwd) if parent else None,
+        "parent_tree": tree,
         "branch": word.branch.get(commit.id) or (old or {}).get("branch"),
         "state": "live",
         "superseded_by": None,
         "kind": verdict.kind if verdict.kind != "commit" or not old else old["kind"],
         "replaces": replaces,
         "lines_written": len(written),
-        "patch_id": patch_id(place, commit.id),
+        "patch_id": patch,
         "_born": old["_born"] if old else commit.at,
         "_at": max(commit.at, (old or {}).get("_at", 0.0) + 1e-6),
     }
@@ -180,10 +178,20 @@ def _landed_elsewhere(state: State, atoms: Iterable[int], mine: set[str]) -> set
     return found
 
 
-def patch_id(place: Place, commit: str, *flags: str) -> str | None:
-    patch = git.attempt(["diff-tree", "-p", "--no-ext-diff", "--no-textconv", "--root", *flags, commit], place.cwd)
-    out = git.attempt(["patch-id", "--stable"], place.cwd, stdin=patch) if patch else None
-    return git.text(out).split(" ")[0] if out else None
+def patch_ids(place: Place, commits: Sequence[str], *flags: str) -> dict[str, str]:
+    """`git patch-id --stable` of each commit, two processes for a hundred of them. One with an empty diff, a merge, and one that
+    cannot be read have none."""
+    found: dict[str, str] = {}
+    for start in range(0, len(commits), 100):
+        part = commits[start : start + 100]
+        args = ["diff-tree", "--stdin", "-p", "--no-ext-diff", "--no-textconv", "--root", *flags]
+        patch = git.attempt(args, place.cwd, stdin="".join(f"{name}\n" for name in part).encode())
+        if patch is None and len(part) > 1:  # one that cannot be read ends the whole process: find it by halves
+            middle = len(part) // 2
+            found |= patch_ids(place, part[:middle], *flags) | patch_ids(place, part[middle:], *flags)
+        out = git.attempt(["patch-id", "--stable"], place.cwd, stdin=patch) if patch else None
+        found |= {commit: patch for patch, commit in (row.split() for row in git.text(out or b"").splitlines())}
+    return found
 
 
 def _pairs(

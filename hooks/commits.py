@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +59,8 @@ def tips(cwd: Path) -> dict[str, str]:
     for row in git.text(out or b"").splitlines():
         words = row.split(" ", 2)
         found[words[2]] = words[1] or words[0]
+    if (known := _only_head(cwd, found)) is not None:
+        return found | known
     trees = git.text(git.attempt(["worktree", "list", "--porcelain", "-z"], cwd) or b"").split("\0\0")
     for block in trees:
         lines = dict(line.partition(" ")[::2] for line in block.split("\0") if line)
@@ -67,6 +70,30 @@ def tips(cwd: Path) -> dict[str, str]:
     if head:
         found.setdefault("HEAD", head)
     return found
+
+
+def _only_head(cwd: Path, refs: Mapping[str, str]) -> dict[str, str] | None:
+    """What git would say of the HEAD of a repository with one work tree, from its file; None where git has to be asked."""
+    own = cwd / ".git"
+    try:
+        head = (own / "HEAD").read_bytes().decode("ascii").strip()
+        if (own / "commondir").exists() or any((own / "worktrees").glob("*")):
+            return None
+    except (OSError, ValueError):
+        return None
+    name = head.removeprefix("ref: ")
+    if name != head and name not in refs and (not name.startswith("refs/heads/") or name == "refs/heads/.invalid"):
+        return None
+    commit = refs.get(name) if name != head else head if re.fullmatch("[0-9a-f]{40,64}", head) else None
+    if commit is None:
+        return {} if name != head else None
+    return {f"HEAD {os.path.realpath(cwd)}": commit, "HEAD": commit}
+
+
+def left(cwd: Path, old: Iterable[str], new: Iterable[str], behind: Iterable[str]) -> list[str]:
+    """Commits reachable from `old` and not from `new`. `behind`: some that are known to be reachable from `new`; where these are all
+    the old ones, as when branches only grew, git is not asked."""
+    return between(cwd, set(old) - set(behind), new)
 
 
 def between(cwd: Path, new: Iterable[str], old: Iterable[str]) -> list[str]:

@@ -89,12 +89,14 @@ def _mark(kind: str, value: str) -> str:
 
 @dataclass
 class Consent:
-    """recording: whether this clone keeps anything. agents: whether what agents do here is kept."""
+    """recording: whether this clone keeps anything. agents: whether what agents do here is kept. configured: what git's
+    configuration says of people, as it was asked anyway."""
 
     recording: bool
     agents: bool
     out: frozenset[str]
     forgotten: Tombstones
+    configured: tuple[tuple[str, str], ...] = ()
 
     def keeps_commit(self, commit: str, author_email: bytes | str) -> bool:
         """Whether a commit of this author may have a record."""
@@ -109,12 +111,10 @@ class Consent:
 
 def consent(place: Place, config: Config) -> Consent:
     """Asks git's configuration, once."""
-    rows = git.attempt(["config", "-z", "--get-regexp", r"^(hone\.(enabled|optout)|user\.email)$"], place.cwd) or b""
-    said = {
-        key.lower(): value if equals else "true" for key, equals, value in (r.partition("\n") for r in git.text(rows).split("\0"))
-    }
+    rows = git.configured(place.cwd, r"hone\.(enabled|optout)", git.PEOPLE)
+    said = dict(rows)
     out = frozenset(str(mark).lower() for mark in config["privacy.optOut"])
     forgotten = Tombstones(place.hone)
     email = said.get("user.email", "")
     leave = said.get("hone.optout", "no").lower() not in NO or hash_of(email) in out or forgotten.has("email", email)
-    return Consent(config.enabled and said.get("hone.enabled", "yes").lower() not in NO, not leave, out, forgotten)
+    return Consent(config.enabled and said.get("hone.enabled", "yes").lower() not in NO, not leave, out, forgotten, tuple(rows))

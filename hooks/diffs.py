@@ -6,7 +6,9 @@ common git dir, so that no attribute or configuration of the work tree has a say
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from git_hone.hooks import git
@@ -22,13 +24,30 @@ QUIET = ("-c", "core.attributesFile=/dev/null", "-c", f"core.bigFileThreshold={B
 Pair = tuple[str, str]
 
 
+_KNOWN: ContextVar[dict[Pair, list[Hunk] | None] | None] = ContextVar("known", default=None)
+REMEMBERED = 500
+"""How many diffs are kept while `remembering`."""
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Let the same pair of blobs be compared once: an edit and the commit of it are often the same."""
+    token = _KNOWN.set({})
+    try:
+        yield
+    finally:
+        _KNOWN.reset(token)
+
+
 def diff_pairs(common: Path, pairs: Iterable[Pair]) -> dict[Pair, list[Hunk] | None]:
     """Hunks from blob `a` to blob `b` for each pair. None for a binary, a missing blob, or one too large to compare.
 
     An empty name ("") stands for no file.
     """
     wanted = list(dict.fromkeys(pair for pair in pairs))
+    known = _KNOWN.get()
     found: dict[Pair, list[Hunk] | None] = {pair: [] for pair in wanted if pair[0] == pair[1]}
+    found.update({pair: known[pair] for pair in wanted if pair in known} if known else {})
     todo = [pair for pair in wanted if pair not in found]
     for start in range(0, len(todo), 2000):
         part = todo[start : start + 2000]
@@ -42,6 +61,8 @@ def diff_pairs(common: Path, pairs: Iterable[Pair]) -> dict[Pair, list[Hunk] | N
     attributes = common / "info" / "attributes"
     if attributes.is_file() and attributes.stat().st_size and (told := [pair for pair, hunks in found.items() if hunks is None]):
         found.update(_all_the_same(common, told))
+    if known is not None and len(known) + len(todo) <= REMEMBERED:
+        known.update({pair: hunks for pair in todo if (hunks := found[pair]) is not None})
     return found
 
 

@@ -24,12 +24,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from git_hone.hooks import changes, flags, inbox, intake, journal, notes, outcomes, recall, records, rewards
+from git_hone.hooks import changes, flags, git, inbox, intake, journal, notes, outcomes, recall, records, rewards
 from git_hone.hooks import commits as history
 from git_hone.hooks import state as state_file
 from git_hone.hooks.attribution import attribute
 from git_hone.hooks.batch import Batch, GitWord, Rows
 from git_hone.hooks.consent import Consent, consent
+from git_hone.hooks.diffs import remembering
 from git_hone.hooks.identity import Kind
 from git_hone.hooks.inbox import Event
 from git_hone.hooks.lines import HUMAN, UNKNOWN, ranges
@@ -64,7 +65,10 @@ def drain(place: Place, *, now: float | None = None, wait_s: float = 30.0) -> Dr
         raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
     moment = time.time() if now is None else now
     with telling(place), locked(place.hone / "drain.lock", wait_s) as mine:
-        return _drain_afresh(place, moment) if mine else Drained(busy=True)
+        if not mine:
+            return Drained(busy=True)
+        with git.sharing(place.common, place.cwd), remembering():
+            return _drain_afresh(place, moment)
 
 
 @contextlib.contextmanager
@@ -122,7 +126,7 @@ def _drain(place: Place, now: float) -> Drained:
             _acknowledge([event.file for event in events])
             return done
         batch = Batch(place, state, config, now, _git_word(events, state))
-        batch.tips, batch.known_tips = tips, state.meta("tips", {})
+        batch.tips, batch.known_tips, batch.configured = tips, state.meta("tips", {}), may.configured
         batch.redactor.add(scanners.find(_words(events) if may.agents else ()))
         keep = intake.Keep(may.keeps_path, config.exclude_patterns)
         taken = intake.take(
@@ -334,6 +338,8 @@ def _arrivals(batch: Batch) -> int:
     seen = [name for name, how in word.how.items() if how != "rebase" and name not in new and state.get("commits", name) is None]
     batch.lost = {name for name in seen if history.unreachable(place.cwd, name, tips.values())}
     arrived = history.read(place.cwd, [*again, *batch.lost, *new], place.common)
+    behind = {parent for commit in arrived if commit.id not in batch.lost for parent in commit.parents} | set(tips.values())
+    batch.gone = {*history.left(place.cwd, batch.known_tips.values(), tips.values(), behind), *batch.lost}
     opened = intake.open_since(state)
     remembered = state.meta("commit-times", {})
     provisional = {}
@@ -370,10 +376,9 @@ def _attribute(batch: Batch) -> None:
                 history.beside(place.cwd, commit.id, [*batch.tips.values(), *batch.known_tips.values()])
             )
     rebased = {old for olds in word.linked.values() for old, kind in olds.items() if kind == "rebase"}
-    gone = set(history.between(place.cwd, batch.known_tips.values(), batch.tips.values())) | batch.lost
     for commit in batch.arrived:
         if default[commit.id] == UNKNOWN and not linked.get(commit.id):  # git said nothing: made of what went away meanwhile
-            olds = (rebased if commit.id in by_hand else gone) - {commit.id}
+            olds = (rebased if commit.id in by_hand else batch.gone) - {commit.id}
             linked[commit.id] = olds if len(olds) <= MANY_COMMITS else set()
     batch.lines = attribute(place, state, batch.arrived, linked, default, word.at, by_hand)
     batch.seen = {name for name, kind in default.items() if kind == HUMAN}

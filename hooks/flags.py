@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from git_hone.hooks import git
 from git_hone.hooks.attribution import FileLines
 from git_hone.hooks.batch import Batch
-from git_hone.hooks.commits import Commit, FileChange
+from git_hone.hooks.commits import Commit
 from git_hone.hooks.paths import unquote
 
 if TYPE_CHECKING:  # a drain without an agent's lines judges nothing, and does not load what would
@@ -48,15 +48,15 @@ def _files(batch: Batch, commit: Commit) -> tuple[list[Change], list[dict[str, A
     wanted = sorted((f for f in commit.files or () if f.mode.startswith("100") or not f.after), key=lambda f: f.path)
     said = [_left_out("", f"{len(wanted) - MAX_FILES} of {len(wanted)} files are not judged")] if len(wanted) > MAX_FILES else []
     wanted = wanted[:MAX_FILES]
-    sizes = _sizes(batch, wanted)
     files = []
     with git.cat_file(batch.place.common) as objects:
         for f in wanted:
-            if max(sizes.get(f.before, 0), sizes.get(f.after, 0)) > MAX_BYTES:
+            (before, too_large), (after, also) = (
+                objects.small(b, MAX_BYTES) if b else (None, False) for b in (f.before, f.after)
+            )
+            if too_large or also:
                 said.append(_left_out(f.path, f"larger than {MAX_BYTES:,} bytes: not judged"))
                 continue
-            before = objects.blob(f.before) if f.before else None
-            after = objects.blob(f.after) if f.after else None
             path, old = (git.text(unquote(name)) for name in (f.path, f.old))
             files.append(Change(path, old if f.before and f.after and old != path else None, before, after))
     return files, said
@@ -64,13 +64,6 @@ def _files(batch: Batch, commit: Commit) -> tuple[list[Change], list[dict[str, A
 
 def _left_out(path: str, detail: str) -> dict[str, Any]:
     return {"kind": "not_judged", "path": path, "line": None, "detail": detail, "by": None}
-
-
-def _sizes(batch: Batch, files: Iterable[FileChange]) -> dict[str, int]:
-    names = sorted({name for f in files for name in (f.before, f.after) if name})
-    out = git.attempt(["cat-file", "--batch-check"], batch.place.common, stdin="".join(f"{name}\n" for name in names).encode())
-    rows = (row.split() for row in git.text(out or b"").splitlines())
-    return {row[0]: int(row[2]) for row in rows if len(row) == 3 and row[2].isdigit()}
 
 
 def _by(batch: Batch, commit: Commit, flag: Flag) -> str:

@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 
@@ -26,6 +27,8 @@ KEPT = {"GIT_SSL_CAINFO",
 OURS: set[Path] = set()
 """Git folders that git itself, or the hook that it ran, told us of."""
 
+PEOPLE = r"(user|author|committer)\.(name|email)"
+"""The configuration's keys that name somebody, as `configured` takes them."""
 ASKED_AT_ONCE = 200
 """Object ids that fit into a pipe together, whatever the system's is."""
 
@@ -90,6 +93,18 @@ def line(args: Sequence[str | bytes], cwd: Path, env: Mapping[str, str] | None =
     return None if out is None else text(out).rstrip("\n")
 
 
+def configured(cwd: Path, *keys: str) -> list[tuple[str, str]]:
+    """(key, value) of what git's configuration holds under keys that one of these patterns fits; of several values for one key the
+    last one counts. The value of a key without one is "true"."""
+    rows = attempt(["config", "-z", "--get-regexp", f"^({'|'.join(keys)})$"], cwd) or b""
+    parts = (row.partition("\n") for row in text(rows).split("\0") if row)
+    return [(key.lower(), value if equals else "true") for key, equals, value in parts]
+
+
+LARGER = b"\0larger than asked for"
+"""What stands for contents that were not kept."""
+
+
 class CatFile:
     """One long-lived `git cat-file --batch`: contents of objects by name, None for a missing one. Use as a context."""
 
@@ -122,15 +137,25 @@ class CatFile:
 
     def typed(self, name: str) -> tuple[str, bytes] | None:
         """(type, contents) of the object that `name` means, or None."""
+        return self._answer() if self._ask(name) else None
+
+    def small(self, name: str, limit: int) -> tuple[bytes | None, bool]:
+        """(contents, whether that is more than `limit` bytes) of a blob. What is larger goes by in pieces, and is None."""
+        found = self._answer(limit) if self._ask(name) else None
+        if found is None or found[0] != "blob":
+            return None, False
+        return (None, True) if found[1] is LARGER else (found[1], False)
+
+    def _ask(self, name: str) -> bool:
         if "\n" in name:
-            return None
+            return False
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 - a PIPE
         stdin.write(os.fsencode(name) + b"\n")
         stdin.flush()
-        return self._answer()
+        return True
 
-    def _answer(self) -> tuple[str, bytes] | None:
+    def _answer(self, limit: int | None = None) -> tuple[str, bytes] | None:
         stdout = self._process.stdout
         assert stdout is not None  # noqa: S101 - a PIPE
         head = stdout.readline().rstrip(b"\n")
@@ -141,7 +166,13 @@ class CatFile:
         words = head.rsplit(b" ", 2)
         if len(words) != 3 or not words[2].isdigit():
             return None  # "NAME missing" or "NAME ambiguous"
-        body = stdout.read(int(words[2]))
+        body, rest = b"", int(words[2])
+        if limit is not None and rest > limit:
+            body = LARGER
+            while rest and (piece := stdout.read(min(rest, 1 << 20))):
+                rest -= len(piece)
+        else:
+            body = stdout.read(rest)
         if stdout.read(1) != b"\n":  # it ended in the middle
             self.close()
             self._start()
@@ -151,6 +182,12 @@ class CatFile:
     def blob(self, name: str) -> bytes | None:
         found = self.typed(name)
         return found[1] if found and found[0] == "blob" else None
+
+    def tree_of(self, commit: str) -> str | None:
+        """The tree of a commit, or None when that is not here."""
+        found = self.typed(commit)
+        head = found[1].partition(b"\n")[0] if found and found[0] == "commit" else b""
+        return head.removeprefix(b"tree ").decode() if head.startswith(b"tree ") else None
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes | None]:
         """The contents of many blobs, asked for in groups small enough for a pipe: 10,000 in a tenth of the time."""
@@ -167,8 +204,46 @@ class CatFile:
         return found
 
 
+class _Shared:
+    """One `CatFile` for these folders of one repository, started when it is first asked for."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self.folders = tuple(folders)
+        self.process: CatFile | None = None
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.close()
+            self.process = None
+
+
+_SHARED: ContextVar[_Shared | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def sharing(*folders: Path) -> Iterator[None]:
+    """Let every `cat_file` in one of these folders, which belong to one repository, be one and the same process."""
+    shared = _Shared(folders)
+    token = _SHARED.set(shared)
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+        shared.close()
+
+
 @contextmanager
 def cat_file(cwd: Path) -> Iterator[CatFile]:
-    """A `CatFile` that is closed at the end."""
-    with CatFile(cwd) as process:
-        yield process
+    """A `CatFile`: closed at the end, or shared where `sharing` is at work."""
+    shared = _SHARED.get()
+    if shared is None or cwd not in shared.folders:
+        with CatFile(cwd) as process:
+            yield process
+        return
+    if shared.process is None:
+        shared.process = CatFile(cwd)
+    try:
+        yield shared.process
+    except BaseException:
+        shared.close()  # it may be in the middle of an answer
+        raise

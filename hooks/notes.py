@@ -240,7 +240,7 @@ def join(cwd: Path, ref: str, added: Mapping[str, str], others: Sequence[str] = 
     Raises GitError when a tip is no tree of notes, an object is missing, or others kept the ref busy."""
     failures = 0
     for pause in pauses(TRIES):
-        tip, mark = (_tip(cwd, name) for name in (ref, mark_of(ref)))
+        tip, mark = _tips(cwd, ref, mark_of(ref))
         try:
             plan = _plan(cwd, tip, mark, added, list(dict.fromkeys(others)))
             if plan is None or _publish(cwd, ref, tip, mark, plan, at):
@@ -413,8 +413,7 @@ def _publish(cwd: Path, ref: str, tip: str | None, mark: str | None, plan: _Plan
     `git gc --prune=now` deletes loose objects that no ref led to when it looked, and the packs that it found, but no younger
     ones and none with a `.keep`. So while `gc.pid` stands, what is new goes into such a pack before the refs move. (Not always,
     as fifty packs make git collect.) What a collection that began since then took is written again."""
-    asked = ["rev-parse", "--path-format=absolute", "--git-path", "gc.pid", "--show-object-format"]
-    gc, form = git.text(git.run(asked, cwd)).splitlines()
+    gc, form = _surroundings(cwd, plan.whole or next(iter(plan.parents), None))
     new, stream, kept = plan.whole or "", b"", None
     try:
         if not plan.whole:
@@ -427,7 +426,7 @@ def _publish(cwd: Path, ref: str, tip: str | None, mark: str | None, plan: _Plan
         if stream and kept is None and (Path(gc).exists() or not _listed(cwd, new, plan)):
             kept = _pin(cwd, new, plan, stream, form)
     except GitError:
-        if tip == _tip(cwd, ref):
+        if tip == _tips(cwd, ref)[0]:
             raise
         return False
     finally:
@@ -435,6 +434,18 @@ def _publish(cwd: Path, ref: str, tip: str | None, mark: str | None, plan: _Plan
             kept.unlink(missing_ok=True)
             _sweep(kept.parent)
     return True
+
+
+def _surroundings(cwd: Path, known: str | None) -> tuple[str, str]:
+    """The file that stands while git collects garbage, and the kind of hash. `known`: an object's id, where there is one: in a plain
+    repository that says it all."""
+    own = cwd / ".git"
+    if known and own.is_dir() and not (own / "commondir").exists():
+        return str(own / "gc.pid"), "sha256" if len(known) == 64 else "sha1"
+    gc, form = git.text(
+        git.run(["rev-parse", "--path-format=absolute", "--git-path", "gc.pid", "--show-object-format"], cwd)
+    ).splitlines()
+    return gc, form
 
 
 def _sweep(folder: Path) -> None:
@@ -485,8 +496,12 @@ def _pin(cwd: Path, new: str, plan: _Plan, stream: bytes, form: str) -> Path:
     )
 
 
-def _tip(cwd: Path, ref: str) -> str | None:
-    return git.line(["rev-parse", "--verify", "--quiet", ref], cwd)
+def _tips(cwd: Path, *names: str) -> list[str | None]:
+    """What these refs, by their full names, point to."""
+    out = git.run(["for-each-ref", "--format=%(objectname) %(refname)", *names], cwd)
+    rows = (row.partition(" ") for row in git.text(out).splitlines())
+    found = {name: tip for tip, _, name in rows}
+    return [found.get(name) for name in names]
 
 
 def _stream(cwd: Path, plan: _Plan, at: float | None, digits: int) -> bytes:

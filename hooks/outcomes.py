@@ -8,7 +8,7 @@ from typing import Any, Final
 from git_hone.hooks import commits as history
 from git_hone.hooks import git, records
 from git_hone.hooks.batch import Batch
-from git_hone.hooks.changes import atoms_of, patch_id
+from git_hone.hooks.changes import atoms_of, patch_ids
 from git_hone.hooks.commits import Commit
 from git_hone.hooks.history.commits import REVERTS
 from git_hone.hooks.ids import digest
@@ -29,7 +29,7 @@ def find(batch: Batch) -> None:
         carried = {origin for f in lines for origin in f.atoms.values()}
         killed = {origin for f in lines for origin in f.killed} - carried
         for row, share in _touched(batch, commit, killed):
-            if _reverts(batch.place, commit, row):
+            if _reverts(batch, commit, row):
                 _add(batch, row, "reverted", commit, share, row["committed_at"])
         for row, share in _touched(batch, commit, carried):
             said = [one for one in batch.state.outcomes(row["change_id"]) if one["kind"] in ("reverted", "relanded")]
@@ -49,7 +49,7 @@ def _touched(batch: Batch, commit: Commit, lines: set[int]) -> list[tuple[dict[s
         if row is None or row["state"] != "live" or row["commit"] == commit.id or not mine:
             continue
         share = len(mine & lines) / len(mine)
-        if share >= GONE_SHARE and history.is_ancestor(batch.place.cwd, row["commit"], commit.id):
+        if share >= GONE_SHARE and batch.is_ancestor(row["commit"], commit.id):
             found.append((row, share))
     return found
 
@@ -67,18 +67,19 @@ def deed(email: str, authored: float, nth: int = 0) -> str:
     return digest("deed", email, int(authored), nth)
 
 
-def _reverts(place: Place, commit: Commit, row: Mapping[str, Any]) -> bool:
+def _reverts(batch: Batch, commit: Commit, row: Mapping[str, Any]) -> bool:
     """A second witness that `commit` undoes a change: its message names it or the merge that brought it in, or its patch or
     its tree is the inverse."""
-    named = {match.decode() for match in REVERTS.findall(commit.message)}
+    place, named = batch.place, {match.decode() for match in REVERTS.findall(commit.message)}
     if any(sha.startswith(name) for name in named for sha in (row["commit"], *row["replaces"])):
         return True
     if any(_brought(place, name, row["commit"]) for name in named):
         return True
-    return bool(
-        commit.tree == row["parent_tree"]
-        or patch_id(place, commit.id, "-R", "--src-prefix=b/", "--dst-prefix=a/") == row["patch_id"]
-    )
+    if commit.tree == row["parent_tree"]:
+        return True
+    if commit.id not in batch.inverses:
+        batch.inverses |= {commit.id: None, **patch_ids(place, [commit.id], "-R", "--src-prefix=b/", "--dst-prefix=a/")}
+    return bool(batch.inverses[commit.id] == row["patch_id"])
 
 
 def _brought(place: Place, merge: str, commit: str) -> bool:

@@ -18,7 +18,7 @@ from git_hone.hooks import drain as drainer
 from git_hone.hooks import git, noted, notes, records, rewards
 from git_hone.hooks.batch import Batch, GitWord
 from git_hone.hooks.carried import Carrier, note_files
-from git_hone.hooks.changes import patch_id, put_atoms
+from git_hone.hooks.changes import patch_ids, put_atoms
 from git_hone.hooks.commits import Commit
 from git_hone.hooks.ids import digest
 from git_hone.hooks.landing import Decision, Pair, living, newest
@@ -333,7 +333,7 @@ class Plan:
             "state": "live", "superseded_by": None, "kind": event["kind"], "replaces": event["replaces"],
             "run_ids": [run["run_id"] for run in event["runs"]], "agent": first.get("agent"), "model": first.get("model"),
             **{f"lines_{kind}": count for kind, count in event["lines"].items()}, "files": self.files[event["id"]],
-            "patch_id": patch_id(place, commit.id), "evidence": "note", "trust": "own",
+            "patch_id": patch_ids(place, [commit.id]).get(commit.id), "evidence": "note", "trust": "own",
         }  # fmt: skip
 
     def _write_state(self, commits: Mapping[str, Commit], last: Commit) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from git_hone.hooks import git
 from git_hone.hooks.drain import Drained, config_of, drain, sync
 from git_hone.hooks.inbox import pending
-from git_hone.hooks.place import Place, find
+from git_hone.hooks.place import Place, find, plain
 from git_hone.hooks.state import State
 from git_hone.learner.store.lean import without_heavy
 
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     pid_file = hone / "worker.pid"
     git.OURS.add(hone.parent)
     try:
-        place = find(hone.parent)
+        place = _place(hone)
         while True:
             pid_file.write_text(f"{os.getpid()}\n")
             time.sleep(GATHER_S)
@@ -80,6 +80,15 @@ def main(argv: list[str] | None = None) -> int:
         log.write_text(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n{traceback.format_exc()}", "utf-8", "replace")
         return 3
     return 0
+
+
+def _place(hone: Path) -> Place:
+    """Where a worker for this folder works. A plain repository of one's own is known without asking git."""
+    common = hone.parent
+    here = plain(common.parent) if common.name == ".git" else None
+    if here and common.stat().st_uid == os.geteuid() and b"worktree" not in (common / "config").read_bytes().lower():
+        return here
+    return find(common)
 
 
 def _tidy(place: Place) -> None:

@@ -9,8 +9,8 @@ import contextlib
 import getpass
 import json
 import os
-import socket
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,14 +22,22 @@ FILE: Final = "identities.json"
 ROLES: Final = ("GIT_AUTHOR", "GIT_COMMITTER")
 
 
-def redactor(place: Place, tips: Mapping[str, str] | None = None, *, anonymous: bool = True) -> Redactor:
-    """A redactor that knows the people of this repository. tips: name -> commit, where known (saves a call of git)."""
-    return Redactor(identities(place, tips) if anonymous else (), anonymous=anonymous)
+Configured = Sequence[tuple[str, str]]
+"""(key, value) of git's configuration, for the keys that `git.PEOPLE` fits."""
 
 
-def identities(place: Place, tips: Mapping[str, str] | None = None) -> set[Identity]:
+def redactor(
+    place: Place, tips: Mapping[str, str] | None = None, configured: Configured | None = None, *, anonymous: bool = True
+) -> Redactor:
+    """A redactor that knows the people of this repository. tips: name -> commit; configured: what git's configuration says of
+    them. Where these are known, git is not asked."""
+    return Redactor(identities(place, tips, configured) if anonymous else (), anonymous=anonymous)
+
+
+def identities(place: Place, tips: Mapping[str, str] | None = None, configured: Configured | None = None) -> set[Identity]:
     """Names, e-mail addresses, user and host names and home folders."""
-    return {identity for identity in (*_people(place, tips), *_configured(place), *_of_this_machine()) if _is_personal(identity)}
+    rows = git.configured(place.cwd, git.PEOPLE) if configured is None else configured
+    return {identity for identity in (*_people(place, tips), *_configured(rows), *_of_this_machine()) if _is_personal(identity)}
 
 
 def _is_personal(identity: Identity) -> bool:
@@ -37,11 +45,9 @@ def _is_personal(identity: Identity) -> bool:
     return bool(value) and not value.endswith("[bot]") and not value.startswith(("noreply@", "no-reply@", "git-hone@"))
 
 
-def _configured(place: Place) -> Iterator[Identity]:
-    rows = git.attempt(["config", "-z", "--get-regexp", r"^(user|author|committer)\.(name|email)$"], place.cwd) or b""
-    for row in git.text(rows).split("\0"):
-        key, _, value = row.partition("\n")
-        if value:
+def _configured(rows: Configured) -> Iterator[Identity]:
+    for key, value in rows:
+        if value and re.fullmatch(git.PEOPLE, key):
             yield Identity(key.rsplit(".", 1)[-1], value)
     for role in ROLES:
         for kind in ("name", "email"):
@@ -51,7 +57,7 @@ def _configured(place: Place) -> Iterator[Identity]:
 def _of_this_machine() -> Iterator[Identity]:
     with contextlib.suppress(OSError, KeyError):
         yield Identity("user", getpass.getuser())
-    yield Identity("host", socket.gethostname())
+    yield Identity("host", os.uname().nodename)
     with contextlib.suppress(RuntimeError):
         yield Identity("home", str(Path.home()))
     with contextlib.suppress(ImportError, KeyError):
