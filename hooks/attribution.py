@@ -18,6 +18,7 @@ from git_hone.hooks import commits as history
 from git_hone.hooks import git
 from git_hone.hooks.commits import Commit, FileChange
 from git_hone.hooks.diffs import Pair, diff_pairs
+from git_hone.hooks.heirs import Heirs, Typed, agents_words
 from git_hone.hooks.lines import (
     BASE,
     HUMAN,
@@ -28,10 +29,8 @@ from git_hone.hooks.lines import (
     edit_of,
     is_binary,
     overlay,
-    said,
     settle,
     split,
-    squeeze,
 )
 from git_hone.hooks.lines import pack as pack_map
 from git_hone.hooks.lines import unpack as unpack_map
@@ -43,9 +42,6 @@ from git_hone.hooks.state import State
 NEAREST: Final = 8
 """How many earlier states of a path are compared with what was committed."""
 
-
-COMMON: Final = 3
-"""A line that tool calls wrote under more names than this is common speech (`return None`), and says nothing of its author."""
 
 MANY_FILES: Final = 60
 """In a commit of more files than this, a file counts as moved only when its content is equal."""
@@ -119,7 +115,7 @@ def attribute(
         persons = heirs.of(linked.get(commit.id, ())) if kind == UNKNOWN else {}
         if not work and not persons and commit.id not in by_hand and (kind == UNKNOWN or len(commit.files) > MANY_FILES):
             continue
-        rest = [change for change in commit.files if _is_file(change) and not any(w.change is change for w in work)]
+        rest = [change for change in commit.files if change.is_file and not any(w.change is change for w in work)]
         hunks = diff_pairs(place.common, _pairs(work) + [(c.before, c.after) for c in rest])
         with git.cat_file(place.common) as objects:
             for w in work:
@@ -133,70 +129,6 @@ def attribute(
         elif persons or (kind == UNKNOWN and any(f.human for f in lines)):
             default[commit.id] = HUMAN
     return found
-
-
-Typed = Callable[[FileChange, Mapping[int, bytes], Iterable[Hunk]], set[int]]
-
-
-class Heirs:
-    """What a rewritten commit has from those it was made of: the lines that this clone saw a person write there."""
-
-    def __init__(
-        self, place: Place, state: State, olds: set[str], default: Mapping[str, int], found: Mapping[str, list[FileLines]]
-    ) -> None:
-        self.place, self.state, self.default = place, state, default
-        self.texts: dict[str, set[bytes]] = {}
-        self.lines: dict[str, dict[str, list[bytes]]] = {}
-        self.done: set[str] = set()
-        self.found: Mapping[str, list[FileLines]] = found
-        self.old = {commit.id: commit for commit in history.read(place.cwd, sorted(olds), place.common)} if olds else {}
-        files = [change for commit in self.old.values() for change in commit.files or () if _is_file(change)]
-        self.hunks = diff_pairs(place.common, [(change.before, change.after) for change in files])
-
-    def of(self, olds: Iterable[str]) -> dict[str, Counter[bytes]]:
-        """Path -> lines, as often as they stand there."""
-        found: dict[str, Counter[bytes]] = {}
-        for name in olds:
-            if name in self.old and (name in self.done or name not in self.default):  # not one that is looked at later
-                if name not in self.lines:
-                    self.lines[name] = self._of(self.old[name])
-                for path, lines in self.lines[name].items():
-                    found.setdefault(path, Counter()).update(lines)
-        return found
-
-    def _of(self, commit: Commit) -> dict[str, list[bytes]]:
-        looked_at = {f.path: f.human for f in self.found.get(commit.id, ())}
-        row = self.state.get("commits", commit.id) or {}
-        if not looked_at and self.default.get(commit.id) != HUMAN and not row.get("seen", row.get("change", "") is None):
-            return {}  # not a commit that this clone saw a person make
-        found: dict[str, list[bytes]] = {}
-        for change in filter(_is_file, commit.files or ()):
-            hunks = self.hunks.get((change.before, change.after)) or []
-            known = self.state.node(change.path, change.after)
-            origins = unpack_map(known) if known is not None else []
-            unknown = {k for first, last in row.get("unknown", {}).get(change.path, ()) for k in range(first - 1, last)}
-            mine = {k for k in added_lines(hunks) if k not in unknown and (known is None or origins[k : k + 1] == [HUMAN])}
-            if commit.id in self.found:
-                mine &= set(looked_at.get(change.path, ()))
-            came = {hunk.new_at + k: line for hunk in hunks for k, line in enumerate(hunk.new)}
-            found.setdefault(change.path, []).extend(came[k] for k in sorted(mine))
-        return found
-
-    def typed(self, change: FileChange, added: Mapping[int, bytes], hunks: Iterable[Hunk]) -> set[int]:
-        """Of the lines that a rewritten commit adds to a file, those that stand in no commit that was rewritten, nor in the file
-        before: somebody wrote them while git waited. What reads as an agent's words is left out."""
-        if not self.old:
-            return set()
-        known = {squeeze(line) for hunk in hunks for line in hunk.old}
-        for path in {change.path, change.old} - {""}:
-            if path not in self.texts:
-                files = [c for commit in self.old.values() for c in commit.files or () if path in (c.path, c.old)]
-                with git.cat_file(self.place.common) as objects:
-                    blobs = objects.blobs({blob for c in files for blob in (c.before, c.after) if blob})
-                self.texts[path] = {squeeze(line) for blob in blobs.values() for line in split(blob or b"")}
-            known |= self.texts[path]
-        fresh = {k: line for k, line in added.items() if said(line) is not None and squeeze(line) not in known}
-        return set(fresh) - agents_words(self.state, fresh)
 
 
 def _resolution(place: Place, state: State, commit: Commit, file: history.Resolved, default: int) -> FileLines:
@@ -230,10 +162,6 @@ def _resolution(place: Place, state: State, commit: Commit, file: history.Resolv
     return out
 
 
-def _is_file(change: FileChange) -> bool:
-    return change.mode.startswith("100") and change.after != ""
-
-
 def _work(place: Place, state: State, commit: Commit, change: FileChange, paths: set[str], old: set[str]) -> _Work | None:
     names = dict.fromkeys(name for name in (change.path, change.old) if name in paths)
     if not change.after:
@@ -241,7 +169,7 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
             return None
         parent = state.node(change.path, change.before)
         return _Work(commit, change, None, [], None if parent is None else unpack_map(parent), None) if parent else None
-    if not _is_file(change):
+    if not change.is_file:
         return None
     sources: list[tuple[str, float, bool, list[list[int]]]] = [row for name in names for row in state.nodes(name)]
     if change.status in "ARC" and not any(row[0] == change.after for row in sources):
@@ -396,14 +324,6 @@ def _lines(
     return out
 
 
-def agents_words(state: State, lines: Mapping[int, bytes]) -> set[int]:
-    """Of these lines, those that say what an agent's tool call wrote, here or elsewhere. That two lines look alike proves
-    nothing, in either direction: without other evidence they are unknown. What agents wrote under many names is common speech."""
-    keys = {k: key for k, line in lines.items() if (key := said(line)) is not None}
-    known = state.wrote(keys.values())
-    return {k for k, key in keys.items() if 0 < known.get(key, 0) <= COMMON}
-
-
 def _overridden(out: FileLines, w: _Work, hunks: Mapping[Pair, list[Hunk] | None], content: list[bytes]) -> None:
     """What the agent last wrote here and a person changed before committing."""
     blob, source = w.last_written or ("", [])
@@ -414,8 +334,3 @@ def _overridden(out: FileLines, w: _Work, hunks: Mapping[Pair, list[Hunk] | None
         gone = [origin for origin in source[hunk.old_at : hunk.old_at + len(hunk.old)] if origin > 0 and origin not in kept]
         if gone and hunk.new:
             out.replaced.append((gone, list(hunk.old), list(hunk.new)))
-
-
-def edits_in(lines: Iterable[FileLines]) -> set[int]:
-    """The edit numbers behind these lines."""
-    return {edit_of(origin) for f in lines for origin in f.atoms.values()}

@@ -6,16 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from git_hone.hooks import commits as history
 from git_hone.hooks.attribution import FileLines
 from git_hone.hooks.commits import Commit
 from git_hone.hooks.identity import Kind
 from git_hone.hooks.place import Place
-from git_hone.hooks.redaction import Redactor, gazetteer
 from git_hone.hooks.state import State
 from git_hone.learner.config import Config
+
+if TYPE_CHECKING:  # a drain without an agent's words has nothing to redact
+    from git_hone.hooks.redaction import Redactor
 
 
 @dataclass
@@ -74,8 +76,14 @@ class Batch:
     @cached_property
     def redactor(self) -> Redactor:
         """What every text goes through before it is written."""
+        from git_hone.hooks.redaction import gazetteer
+
         anonymous = bool(self.config["privacy.anonymize"])
         return gazetteer.redactor(self.place, self.tips or None, self.configured, anonymous=anonymous)
+
+    def prose(self, text: str) -> str:
+        """What somebody said, redacted."""
+        return self.redactor.prose(text)
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether `old` is in the history of `new`. Of a parent it is known."""

@@ -17,9 +17,7 @@ from git_hone.hooks.identity import Arrival, Known, Verdict, identify
 from git_hone.hooks.ids import change_id_for, digest
 from git_hone.hooks.lines import edit_of, ranges
 from git_hone.hooks.place import Place
-from git_hone.hooks.redaction import Redactor
 from git_hone.hooks.state import State
-from git_hone.learner.config import Config
 
 
 def settle(batch: Batch) -> None:
@@ -155,7 +153,7 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
         batch.add_outcome(records.outcome_row(verdict.change, "edited", commit.at, config.hash, commit=commit.id,
                                               value=len(lost) / len(before), detail=detail))  # fmt: skip
     if first or verdict.moved_from:
-        batch.rows.pairs += _pairs(state, verdict.change, commit, lines, config, batch.redactor)
+        batch.rows.pairs += _pairs(batch, verdict.change, commit, lines)
 
 
 def _keep(batch: Batch, row: dict[str, Any]) -> None:
@@ -194,11 +192,9 @@ def patch_ids(place: Place, commits: Sequence[str], *flags: str) -> dict[str, st
     return found
 
 
-def _pairs(
-    state: State, change: str, commit: Commit, lines: Iterable[FileLines], config: Config, redactor: Redactor
-) -> list[dict[str, Any]]:
+def _pairs(batch: Batch, change: str, commit: Commit, lines: Iterable[FileLines]) -> list[dict[str, Any]]:
     """What the agent wrote and what a person made of it before committing: kept for learning, redacted."""
-    found = []
+    state, config, found = batch.state, batch.config, []
     for f in lines:
         if excluded(f.path, config.exclude_patterns):
             continue
@@ -208,7 +204,7 @@ def _pairs(
                 continue
             run_id = next(iter(rows.values()))[0]
             run = state.get("runs", run_id) or {}
-            before, after = (redactor.code(b"\n".join(text).decode("utf-8", "replace"), f.path) for text in (old, new))
+            before, after = (batch.redactor.code(b"\n".join(text).decode("utf-8", "replace"), f.path) for text in (old, new))
             row = {"pair_id": digest("p", change, f.path, before, after), "change_id": change, "run_id": run_id,
                    "role": run.get("role") or "coder", "prompt": {"task": run.get("task"), "path": f.path},
                    "output": {"text": before}, "chosen": {"text": after}, "label": None, "origin": "human-improved"}  # fmt: skip

@@ -27,6 +27,11 @@ class FileChange(NamedTuple):
     after: str
     mode: str
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file that still stands there: no link, no submodule, not deleted."""
+        return self.mode.startswith("100") and self.after != ""
+
 
 @dataclass
 class Commit:

@@ -1,8 +1,8 @@
 """The way from the inbox and the history to the record. One place, read from top to bottom:
 
     events -> runs, line maps          (intake)
-    history since last time -> commits (commits)
-    commits x line maps -> whose lines (attribution)
+    history since last time -> commits (arrivals, commits)
+    commits x line maps -> whose lines (arrivals, attribution, heirs)
     lines x known changes -> changes   (changes, identity)
     files before and after -> flags    (flags, tampering)
     commits x changes -> outcomes      (outcomes)
@@ -20,32 +20,23 @@ import os
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from git_hone.hooks import changes, flags, git, inbox, intake, journal, notes, outcomes, recall, records, rewards
+from git_hone.hooks import arrivals, changes, flags, git, inbox, intake, journal, notes, outcomes, records, rewards
 from git_hone.hooks import commits as history
 from git_hone.hooks import state as state_file
-from git_hone.hooks.attribution import attribute
-from git_hone.hooks.batch import Batch, GitWord, Rows
+from git_hone.hooks.batch import Batch, Rows
 from git_hone.hooks.consent import Consent, consent
 from git_hone.hooks.diffs import remembering
-from git_hone.hooks.identity import Kind
 from git_hone.hooks.inbox import Event
-from git_hone.hooks.lines import HUMAN, UNKNOWN, ranges
 from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
-from git_hone.hooks.redaction import scanners
 from git_hone.hooks.state import State
 from git_hone.learner import config as configuration
 from git_hone.learner.errors import ConfigError, DataError, GitError, UsageError
-from git_hone.learner.store import Store
-from git_hone.learner.store.columns import encode_rows
 from git_hone.learner.tables import DECISIONS
-
-MANY_COMMITS = 100
-"""Where more commits than this went away at once, git's own word alone says what became of them."""
 
 
 @dataclass
@@ -125,18 +116,18 @@ def _drain(place: Place, now: float) -> Drained:
         if not may.recording:
             _acknowledge([event.file for event in events])
             return done
-        batch = Batch(place, state, config, now, _git_word(events, state))
+        batch = Batch(place, state, config, now, arrivals.git_word(events, state))
         batch.tips, batch.known_tips, batch.configured = tips, state.meta("tips", {}), may.configured
-        batch.redactor.add(scanners.find(_words(events) if may.agents else ()))
+        _heed(batch, _words(events) if may.agents else ())
         keep = intake.Keep(may.keeps_path, config.exclude_patterns)
         taken = intake.take(
-            place, state, [event for event in events if event.kind == "agent" and may.agents], now, batch.redactor, keep
+            place, state, [event for event in events if event.kind == "agent" and may.agents], now, batch.prose, keep
         )
         unreadable += [(event.file, reason) for event, reason in taken.unreadable]
         measured = _take_signals(batch, events)
         unreadable += _take_decisions(batch, events)
-        n_new = _arrivals(batch)
-        _attribute(batch)
+        n_new = arrivals.find(batch)
+        arrivals.attribute(batch)
         _keep_out(batch, may)
         changes.settle(batch)
         flags.find(batch)
@@ -147,12 +138,7 @@ def _drain(place: Place, now: float) -> Drained:
                 row["change_id"] for row in state.changes("state = 'live'") if tree in (row["tree"], row["parent_tree"])
             }
         problem = rewards.settle(batch)
-        recall.remember(batch)
-        batch.rows.runs = [
-            records.run_row(run | {"context": recall.offered_to(state, run.get("decision_id"))}, config.hash)
-            for run_id in sorted(taken.runs)
-            if (run := state.get("runs", run_id))
-        ]
+        _recall(batch, taken.runs)
         _look_again(batch)
         write_rows(place, batch.rows, config["notes.shards"])
         if taken.withheld:
@@ -176,6 +162,19 @@ def _drain(place: Place, now: float) -> Drained:
     return done
 
 
+def _recall(batch: Batch, runs: Collection[str]) -> None:
+    """Keep what was tried for the next choice, and file these runs with what was offered to them."""
+    if not (runs or batch.touched or batch.rows.decisions):
+        return
+    from git_hone.hooks import recall
+
+    recall.remember(batch)
+    for run_id in sorted(runs):
+        if run := batch.state.get("runs", run_id):
+            context = recall.offered_to(batch.state, run.get("decision_id"))
+            batch.rows.runs.append(records.run_row(run | {"context": context}, batch.config.hash))
+
+
 def _words(events: Iterable[Event]) -> Iterator[str]:
     """What people and agents said in these events."""
     for event in events:
@@ -186,11 +185,23 @@ def _words(events: Iterable[Event]) -> Iterator[str]:
             yield event.fields["note"]
 
 
+def _heed(batch: Batch, texts: Iterable[str]) -> bool:
+    """Let another scanner, where there is one, look for secrets; whether it found any."""
+    words = list(texts)
+    if not words:
+        return False
+    from git_hone.hooks.redaction import scanners
+
+    found = scanners.find(words)
+    if found:
+        batch.redactor.add(found)
+    return bool(found)
+
+
 def _look_again(batch: Batch) -> None:
     """Let another scanner, where there is one, see the lines that are about to be written."""
     texts = [row[column]["text"] for row in batch.rows.pairs for column in ("output", "chosen")]
-    if found := scanners.find(texts):
-        batch.redactor.add(found)
+    if _heed(batch, texts):
         for row in batch.rows.pairs:
             for column in ("output", "chosen"):
                 row[column] = {**row[column], "text": batch.redactor.code(row[column]["text"], row["prompt"]["path"])}
@@ -250,38 +261,6 @@ def _clock(place: Place) -> int:
     return mark.stat().st_mtime_ns
 
 
-def _git_word(events: Iterable[Event], state: State) -> GitWord:
-    word = GitWord()
-    squashed = state.meta("squashed", {})  # work tree -> when a branch was squashed into it that waits to be committed
-    for event in events:
-        if event.kind != "git":
-            continue
-        says = event.fields
-        if event.name == "post-rewrite":
-            kind: Kind = "amend" if says.get("args", "").startswith("amend") else "rebase"
-            for row in event.payload.decode("ascii", "replace").splitlines():
-                old, _, new = row.partition(" ")
-                word.linked.setdefault(new.split(" ")[0], {})[old] = kind
-        elif event.name == "post-merge" and says.get("args") == "1":
-            squashed[says.get("git", "")] = event.at
-        elif event.name in ("post-commit", "post-applypatch") and (sha := says.get("sha")):
-            word.at[sha] = event.at
-            word.root[sha] = says.get("root", "")
-            word.how[sha] = "rebase" if says.get("rebase") else "pick" if says.get("pick") else ""
-            if event.name == "post-applypatch":
-                word.mailed.add(sha)
-            if squashed.pop(says.get("git", ""), None) and not word.how[sha]:
-                word.how[sha] = "squash"
-            if says.get("agent"):
-                word.agent[sha] = says["agent"]
-            if says.get("head", "").startswith("ref: refs/heads/"):
-                word.branch[sha] = says["head"].removeprefix("ref: refs/heads/")
-            if says.get("pick"):
-                word.linked.setdefault(sha, {})[says["pick"]] = "rebase" if says.get("rebase") else "pick"
-    state.set_meta("squashed", squashed)
-    return word
-
-
 def _take_signals(batch: Batch, events: Iterable[Event]) -> set[str]:
     """File the measurements; returns the trees that were measured."""
     trees: set[str] = set()
@@ -314,10 +293,13 @@ def _take_decisions(batch: Batch, events: Iterable[Event]) -> list[tuple[Path, s
                 continue
             known = {name: row.get(name) for name in DECISIONS.columns}
             if isinstance(known["task"], str):
-                known["task"] = batch.redactor.prose(known["task"])
+                known["task"] = batch.prose(known["task"])
             whole.append(records.event("decision", known, event.at, batch.config.hash))
         try:
-            encode_rows(DECISIONS, whole)
+            if whole:
+                from git_hone.learner.store.columns import encode_rows
+
+                encode_rows(DECISIONS, whole)
         except DataError as error:
             wrong.append((event.file, error.message))
         else:
@@ -325,96 +307,21 @@ def _take_decisions(batch: Batch, events: Iterable[Event]) -> list[tuple[Path, s
     return wrong
 
 
-def _arrivals(batch: Batch) -> int:
-    """Find the commits to look at: the new ones (their number is the answer); those that a hook saw and that are gone by now;
-    and those made while a tool call was open whose end is known now."""
-    place, state, word, tips = batch.place, batch.state, batch.word, batch.tips
-    new = history.between(place.cwd, tips.values(), batch.known_tips.values())
-    waiting = [name for name in state.meta("provisional", []) if name not in new]
-    unheard = set(state.meta("unheard", []))  # looked at before their hook's word came in
-    waiting += [name for name in word.at if name in unheard and name not in waiting]
-    again = [name for name in waiting if not history.unreachable(place.cwd, name, tips.values())]
-    state.set_meta("unheard", [*(name for name in unheard if name not in word.at), *(n for n in new if n not in word.at)][-500:])
-    seen = [name for name, how in word.how.items() if how != "rebase" and name not in new and state.get("commits", name) is None]
-    batch.lost = {name for name in seen if history.unreachable(place.cwd, name, tips.values())}
-    arrived = history.read(place.cwd, [*again, *batch.lost, *new], place.common)
-    behind = {parent for commit in arrived if commit.id not in batch.lost for parent in commit.parents} | set(tips.values())
-    batch.gone = {*history.left(place.cwd, batch.known_tips.values(), tips.values(), behind), *batch.lost}
-    opened = intake.open_since(state)
-    remembered = state.meta("commit-times", {})
-    provisional = {}
-    for commit in arrived:
-        at = word.at.get(commit.id) or remembered.get(commit.id)
-        if at is not None and opened is not None and opened <= at:
-            provisional[commit.id] = at
-        if at is not None:
-            word.at[commit.id] = at
-            commit.at = max(commit.at, at)
-    state.set_meta("provisional", list(provisional))
-    state.set_meta("commit-times", provisional)
-    batch.arrived = history.in_order(arrived)
-    return len(new)
-
-
-def _attribute(batch: Batch) -> None:
-    from git_hone.hooks.history.claims import claims
-
-    place, state, word = batch.place, batch.state, batch.word
-    provisional = set(state.meta("provisional", []))
-    default: dict[str, int] = {}
-    for commit in batch.arrived:
-        seen = commit.id in word.at and not word.how.get(commit.id) and commit.id not in provisional
-        named = seen and (
-            commit.id in word.agent or claims(commit.message, commit.author, commit.author_email, commit.committer_email)
-        )
-        default[commit.id] = HUMAN if seen and not named and not intake.lost(state, commit.at) else UNKNOWN
-    linked = {new: set(olds) for new, olds in word.linked.items()}
-    by_hand = _by_hand(batch, provisional)
-    for commit in batch.arrived:
-        if word.how.get(commit.id) == "squash":  # made of whatever leads somewhere and is not in it
-            linked.setdefault(commit.id, set()).update(
-                history.beside(place.cwd, commit.id, [*batch.tips.values(), *batch.known_tips.values()])
-            )
-    rebased = {old for olds in word.linked.values() for old, kind in olds.items() if kind == "rebase"}
-    for commit in batch.arrived:
-        if default[commit.id] == UNKNOWN and not linked.get(commit.id):  # git said nothing: made of what went away meanwhile
-            olds = (rebased if commit.id in by_hand else batch.gone) - {commit.id}
-            linked[commit.id] = olds if len(olds) <= MANY_COMMITS else set()
-    batch.lines = attribute(place, state, batch.arrived, linked, default, word.at, by_hand)
-    batch.seen = {name for name, kind in default.items() if kind == HUMAN}
-    for name in default:
-        lines, row = batch.lines.get(name, ()), state.get("commits", name)
-        told = name in batch.seen or (name not in provisional and any(f.human for f in lines))
-        if told and (row is None or row["change"] is None):
-            unknown = {f.path: ranges(f.unknown) for f in lines if f.unknown}
-            state.put("commits", name, {"change": None, "blobs": {}, "seen": True, "unknown": unknown})
-
-
-def _by_hand(batch: Batch, provisional: set[str]) -> set[str]:
-    """Commits that somebody here took part in while git rewrote, no agent's tool call being open: after a conflict, at a stop of a
-    rebase, or as git made them alone, which adds no line of its own."""
-    word, state = batch.word, batch.state
-    return {
-        commit.id
-        for commit in batch.arrived
-        if word.how.get(commit.id) in ("rebase", "pick")
-        and commit.id not in provisional
-        and commit.id not in word.agent
-        and (commit.id not in word.mailed or commit.id in word.linked)
-        and not intake.lost(state, commit.at)
+def write_rows(place: Place, new: Rows, shards: int) -> None:
+    """Write new rows to the store, and their events to the notes, new ones spread over so many refs."""
+    found = {
+        name: rows for name in ("runs", "signals", "outcomes", "pairs", "decisions", "changes") if (rows := getattr(new, name))
     }
+    if found:
+        from git_hone.learner.store import Store
 
-
-def write_rows(place: Place, rows: Rows, shards: int) -> None:
-    """Write rows to the store, and their events to the notes, new ones spread over so many refs."""
-    store = Store(place.data)
-    for table in ("runs", "signals", "outcomes", "pairs", "decisions", "changes"):
-        if batch := getattr(rows, table):
+        store = Store(place.data)
+        for table, batch in found.items():
             store.append(table, batch)
-    if rows.notes:
-        latest = max(float(row["recorded_at"].timestamp()) for row in rows.changes)
+    if new.notes:
+        latest = max(float(row["recorded_at"].timestamp()) for row in new.changes)
         try:
-            notes.write(place.cwd, rows.notes, latest, shards)
+            notes.write(place.cwd, new.notes, latest, shards)
         except GitError as error:
             tip = "the records are kept; run `git hone doctor --repair`, then `git hone drain`"
             raise DataError(f"{notes.REF}: {error.message}", tip=tip) from error

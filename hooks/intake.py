@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 
 from git_hone.hooks import commits as history
 from git_hone.hooks import git
-from git_hone.hooks.attribution import agents_words
 from git_hone.hooks.consent import excluded
 from git_hone.hooks.diffs import Pair, diff_pairs
+from git_hone.hooks.heirs import agents_words
 from git_hone.hooks.ids import digest
 from git_hone.hooks.inbox import Event
 from git_hone.hooks.lines import BASE, HUMAN, UNKNOWN, Hunk, carry, edit_of, is_binary, pack, said, split, unpack
@@ -26,7 +26,6 @@ from git_hone.hooks.paths import quote, unquote
 from git_hone.hooks.payloads import claude_code, generic
 from git_hone.hooks.payloads.observation import Observation
 from git_hone.hooks.place import Place
-from git_hone.hooks.redaction import Redactor
 from git_hone.hooks.state import State
 
 MOVES_HISTORY: Final = re.compile(
@@ -118,8 +117,8 @@ def _blobs(event: Event) -> dict[str, str]:
     return {} if inside.startswith("..") else {quote(os.fsencode(inside)): "" if blob == "none" else blob}
 
 
-def take(place: Place, state: State, events: Iterable[Event], now: float, redactor: Redactor, keep: Keep) -> Taken:
-    """Follow the agents' events, in order. Everything learned goes into `state`, texts through `redactor`."""
+def take(place: Place, state: State, events: Iterable[Event], now: float, prose: Callable[[str], str], keep: Keep) -> Taken:
+    """Follow the agents' events, in order. Everything learned goes into `state`, texts through `prose`."""
     taken = Taken()
     steps: list[tuple[Event, Observation]] = []
     for event in events:
@@ -129,7 +128,7 @@ def take(place: Place, state: State, events: Iterable[Event], now: float, redact
             taken.unreadable.append((event, str(error)))
     windows: list[tuple[Event, Observation, dict[str, Any] | None, dict[str, Any] | None]] = []
     for event, seen in steps:
-        windows.append((event, seen, *_session(state, event, seen, taken, redactor)))
+        windows.append((event, seen, *_session(state, event, seen, taken, prose)))
     trees = history.tree_changes(place.cwd, [pair for w in windows if (pair := _trees(w[1], w[2]))])
     for event, seen, use, _ in windows:
         if (pair := _trees(seen, use)) and pair not in trees:  # gone before they were read: what the tool wrote may be anywhere
@@ -142,7 +141,7 @@ def take(place: Place, state: State, events: Iterable[Event], now: float, redact
 
 
 def _session(
-    state: State, event: Event, seen: Observation, taken: Taken, redactor: Redactor
+    state: State, event: Event, seen: Observation, taken: Taken, prose: Callable[[str], str]
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Keep sessions and runs up to date; returns (the open tool call that `seen` closes, the run it belongs to)."""
     if seen.kind == "state":
@@ -156,14 +155,14 @@ def _session(
         taken.sessions += 1
     elif seen.kind == "prompt":
         _close_uses(state, key)
-        session["run"] = _new_run(state, event, seen, session, redactor)
+        session["run"] = _new_run(state, event, seen, session, prose)
         taken.runs.add(session["run"])
     else:
         if not session["run"] and seen.kind in ("before", "after", "failed"):
-            session["run"] = _new_run(state, event, seen, session, redactor)
+            session["run"] = _new_run(state, event, seen, session, prose)
         if session["run"]:
             taken.runs.add(session["run"])
-            run = _touch_run(state, event, seen, session, redactor)
+            run = _touch_run(state, event, seen, session, prose)
         if seen.kind == "before":
             state.db.execute(
                 "insert or replace into uses values (?, ?, ?)",
@@ -185,20 +184,22 @@ def _close_uses(state: State, key: str) -> None:
     state.db.execute("delete from uses where substr(key, 1, ?) = ?", (len(key) + 1, key + "\0"))
 
 
-def _new_run(state: State, event: Event, seen: Observation, session: dict[str, Any], redactor: Redactor) -> str:
+def _new_run(state: State, event: Event, seen: Observation, session: dict[str, Any], prose: Callable[[str], str]) -> str:
     run_id = digest("r", seen.agent, seen.session or event.id, seen.turn or f"{event.at!r}")
     state.put("runs", run_id, (state.get("runs", run_id) or {}) | {
         "run_id": run_id, "agent": seen.agent, "session_id": seen.session, "model": session["model"],
         "role": seen.role or "coder", "difficulty": seen.difficulty, "task_kind": seen.task_kind,
         "prompt_variant": seen.variant, "decision_id": seen.decision or event.fields.get("decision") or None,
-        "task": redactor.prose(seen.text)[:PROMPT_LIMIT] if seen.kind == "prompt" and seen.text else None,
+        "task": prose(seen.text)[:PROMPT_LIMIT] if seen.kind == "prompt" and seen.text else None,
         "started_at": event.at, "last_at": event.at, "ended_at": None, "edits": [],
         "evidence": seen.evidence, "source": seen.source, "transcript": session["transcript"],
     })  # fmt: skip
     return run_id
 
 
-def _touch_run(state: State, event: Event, seen: Observation, session: dict[str, Any], redactor: Redactor) -> dict[str, Any]:
+def _touch_run(
+    state: State, event: Event, seen: Observation, session: dict[str, Any], prose: Callable[[str], str]
+) -> dict[str, Any]:
     run = state.get("runs", session["run"]) or {}
     run["model"] = run.get("model") or session["model"]
     run["transcript"] = run.get("transcript") or session["transcript"]
@@ -212,7 +213,7 @@ def _touch_run(state: State, event: Event, seen: Observation, session: dict[str,
         run[name] = value or run.get(name)
     if seen.kind in ("stop", "end"):
         run["ended_at"] = event.at
-        run["output"] = redactor.prose(seen.text)[:PROMPT_LIMIT] if seen.text else run.get("output")
+        run["output"] = prose(seen.text)[:PROMPT_LIMIT] if seen.text else run.get("output")
     if seen.usage:
         usage = seen.usage
         run |= {"tokens_in": usage.tokens_in, "tokens_out": usage.tokens_out, "tokens_cache_read": usage.cache_read,

@@ -105,7 +105,7 @@ def take_feedback(batch: Batch, events: Iterable[Event]) -> None:
         row = state.get("changes", commit["change"])
         name = (row or {}).get("superseded_by") or commit["change"]
         detail: dict[str, Any] | None = (
-            {"note": batch.redactor.prose(says["note"])} if isinstance(says.get("note"), str) and says["note"] else None
+            {"note": batch.prose(says["note"])} if isinstance(says.get("note"), str) and says["note"] else None
         )
         if says["verdict"] == "cleared":
             flags = (state.get("changes", name) or {}).get("flags") or []
