@@ -33,7 +33,7 @@ class Arena:
     def __init__(self, folder: Path, files: Mapping[str, File], contents: Contents, *, sealed: bool = True) -> None:
         """Writes the tree and seals it. Raises DataError for a path or link that leads out, and for a content that is not what
         its hash says."""
-        self.folder, self._files, self._contents = folder, files, contents
+        self.folder, self.files, self._contents = folder, files, contents
         folder.mkdir(parents=True)
         self.fill()
         if sealed:
@@ -44,7 +44,7 @@ class Arena:
         for entry in os.scandir(self.folder):
             if entry.name != ".git":
                 _remove(Path(entry.path))
-        self.put(self._files)
+        self.put(self.files)
 
     def put(self, files: Mapping[str, File | None]) -> None:
         """Write, replace and (None) delete files; links last, so that nothing is written through one."""

@@ -51,11 +51,23 @@ def is_source(path: str) -> bool:
     return path.endswith(".py") and not is_test(path) and not ELSEWHERE.search(path) and followed(path.encode("utf-8", "replace"))
 
 
-def find(cwd: Path, tip: str = "HEAD", *, commits: int | None = None, since: str | None = None) -> Iterator[Candidate]:
+def is_run(path: str) -> bool:
+    """Whether pytest collects the file, by its name, among the project's own tests.
+
+    >>> is_run("tests/test_a.py"), is_run("tests/conftest.py"), is_run("examples/x/tests/test_a.py")
+    (True, False, False)
+    """
+    return TEST_FILE.search(path) is not None and not ELSEWHERE.search(path)
+
+
+def find(
+    cwd: Path, tip: str = "HEAD", *, commits: int | None = None, since: str | None = None, small: bool = True
+) -> Iterator[Candidate]:
     """The candidates among the newest `commits` commits of `tip`, merges not counted; `since` as git reads dates.
 
     A candidate changes at most MAX_SOURCES source files, by at most MAX_LINES added and deleted lines, and at least one test file
-    that pytest collects. Raises GitError for a revision that is not known.
+    that pytest collects; without `small`, any commit that changes a source file is one. Raises GitError for an unknown
+    revision.
     """
     args = ["log", "--no-merges", "--no-renames", "--numstat", "-z", "--encoding=UTF-8", f"--format=format:{FORMAT}",
             *([f"--max-count={commits}"] if commits else []), *([f"--since={since}"] if since else []), tip, "--"]  # fmt: skip
@@ -64,23 +76,26 @@ def find(cwd: Path, tip: str = "HEAD", *, commits: int | None = None, since: str
         if len(fields) < 5 or not fields[1]:
             continue  # a first commit has no tree to start from
         commit, parents, at, message = fields[:4]
-        candidate = _candidate(commit, parents.split()[0], at, message, [row.lstrip("\n") for row in fields[4:]])
+        candidate = _candidate(commit, parents.split()[0], at, message, [row.lstrip("\n") for row in fields[4:]], small)
         if candidate:
             yield candidate
 
 
-def one(cwd: Path, commit: str) -> Candidate | None:
-    """The commit as a candidate; None when it is none."""
-    return next((each for each in find(cwd, commit, commits=1) if each.commit == commit), None)
+def any_commit(cwd: Path, commit: str) -> Candidate | None:
+    """The commit, however large, with whatever tests it changes; None for one
+    that is not here, a merge, a first commit, and one that changes no source file."""
+    if not re.fullmatch(r"[0-9a-f]{40,64}", commit) or git.attempt(["cat-file", "-e", f"{commit}^{{commit}}"], cwd) is None:
+        return None
+    return next((each for each in find(cwd, commit, commits=1, small=False) if each.commit == commit), None)
 
 
-def _candidate(commit: str, parent: str, at: str, message: str, rows: list[str]) -> Candidate | None:
+def _candidate(commit: str, parent: str, at: str, message: str, rows: list[str], small: bool) -> Candidate | None:
     changed = [tuple(row.split("\t", 2)) for row in rows if row.count("\t") >= 2]
     sources = [(path, int(added), int(deleted)) for added, deleted, path in changed if is_source(path) and added != "-"]
-    tests = [path for added, _, path in changed if TEST_FILE.search(path) and added != "0"]
-    if not 1 <= len(sources) <= MAX_SOURCES or not tests or sum(added + deleted for _, added, deleted in sources) > MAX_LINES:
+    tests = [path for added, _, path in changed if is_run(path) and added != "0"]
+    lines = sum(added + deleted for _, added, deleted in sources)
+    if not sources or (small and (len(sources) > MAX_SOURCES or lines > MAX_LINES or not tests)):
         return None
     names = sorted(path for path, _, _ in sources)
-    return Candidate(
-        commit, parent, datetime.fromisoformat(at.replace("Z", "+00:00")), message, tuple(names), tuple(sorted(tests))
-    )
+    when = datetime.fromisoformat(at.replace("Z", "+00:00"))
+    return Candidate(commit, parent, when, message, tuple(names), tuple(sorted(tests)))

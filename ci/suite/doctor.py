@@ -52,7 +52,7 @@ class Doctor:
         for step in steps(said):
             environment = _environment(said, step.requirements, step.constraints, step.name)
             for _ in range(REPAIRS):
-                python = self._python(environment)
+                python = self.python(environment)
                 if isinstance(python, str):
                     reason = python
                     break
@@ -69,7 +69,13 @@ class Doctor:
                 break
         return best or reason
 
-    def _python(self, environment: Environment) -> Path | str:
+    def use(self, environment: Environment, attempt: Try) -> Found | str:
+        """The environment that is already known, and what the tests say in it."""
+        python = self.python(environment)
+        return python if isinstance(python, str) else Found(environment, python, attempt(environment, python))
+
+    def python(self, environment: Environment) -> Path | str:
+        """The interpreter of the environment, which is made when there is none; words when it cannot be."""
         key = environment.fingerprint
         if key in self._refused:
             return self._refused[key]

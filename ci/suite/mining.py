@@ -40,6 +40,7 @@ def mine(trees: Trees, doctor: Doctor, candidate: Candidate, source: str = "mine
     tests = {path: file for path, file in changed.items() if is_test(path)}
     solution = {path: file for path, file in changed.items() if not is_test(path)}
     run = [path for path in candidate.test_files if path in after]
+    tests |= {path: after[path] for path in run}
     edit = tuple(sorted(path for path in solution if is_source(path)))
     words = clean(
         candidate.message, tests=[path for path in tests if path.endswith(".py")], solution=_added(trees, files, solution)

@@ -20,6 +20,7 @@ RUNS: Final = 3
 MULTIPLE: Final = 5.0
 LEAST_SECONDS: Final = 10.0
 FIRST_LIMIT: Final = 120.0
+UNNOTICED: Final = "its tests pass without the change"
 Overlay = Mapping[str, "File | None"]
 
 
@@ -45,9 +46,18 @@ class Verified:
 
 
 def verify(
-    trees: Trees, doctor: Doctor, files: Mapping[str, File], tests: Overlay, solution: Overlay, command: tuple[str, ...]
+    trees: Trees,
+    doctor: Doctor,
+    files: Mapping[str, File],
+    tests: Overlay,
+    solution: Overlay,
+    command: tuple[str, ...],
+    known: Environment | None = None,
 ) -> Verified:
-    """Run `command` with and without the solution until it is known which tests it makes pass. Raises NotATask, Stopped."""
+    """Run `command` with and without the solution until it is known which tests it makes pass. Raises NotATask, Stopped.
+
+    known: the environment, where it was found before; else the doctor looks for one.
+    """
     with tempfile.TemporaryDirectory(prefix="git-hone-arena-", ignore_cleanup_errors=True) as base:
         arena = Arena(Path(base) / "arena", files, trees.content)
         whole = {path: file for path, file in {**files, **solution, **tests}.items() if file is not None}
@@ -55,14 +65,14 @@ def verify(
         def after(environment: Environment, python: Path) -> Tested:
             return _run(arena, environment, python, command, {**solution, **tests}, FIRST_LIMIT)
 
-        found = doctor.find(whole, trees.text, after)
+        found = doctor.use(known, after) if known else doctor.find(whole, trees.text, after)
         if isinstance(found, str):
             raise NotATask("its environment cannot be made here")
         _passes(found)
         limit = max(LEAST_SECONDS, MULTIPLE * found.tested.ran.seconds)
         befores, afters = [_run(arena, found.environment, found.python, command, tests, limit)], [found.tested]
         if not split([one.outcomes for one in befores], [one.outcomes for one in afters]).fail_to_pass:
-            raise NotATask("its tests pass without the change")
+            raise NotATask(UNNOTICED)
         for _ in range(RUNS - 1):
             befores.append(_run(arena, found.environment, found.python, command, tests, limit))
             afters.append(_run(arena, found.environment, found.python, command, {**solution, **tests}, limit))

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,10 +88,22 @@ def work(todo: Sequence[Work], cache: Path, jobs: int, tell: Callable[[Progress]
                 progress.done += 1
                 progress.valid += isinstance(ends[number], Task)
             tell(progress)
-    counts = Counter(end if isinstance(end, str) else "valid" for end in ends.values())
-    made = [end for _, end in sorted(ends.items(), key=lambda item: item[0]) if isinstance(end, Task)]
-    counts.update(f"environment: {task.environment.step}" for task in made)
-    return Worked(made, {"candidates": len(ends), **dict(sorted(counts.items())), "valid": len(made)})
+    return _told(ends, enough)
+
+
+def _told(ends: Mapping[int, Task | str], enough: int | None) -> Worked:
+    """In the order of the work, up to the last that was asked for: what ran beside it for speed is left out."""
+    made, counts, tried = list[Task](), Counter[str](), 0
+    for _, end in sorted(ends.items(), key=lambda item: item[0]):
+        if enough and len(made) >= enough:
+            break
+        tried += 1
+        if isinstance(end, Task):
+            made.append(end)
+            counts[f"environment: {end.environment.step}"] += 1
+        else:
+            counts[end] += 1
+    return Worked(made, {"candidates": tried, **dict(sorted(counts.items())), "valid": len(made)})
 
 
 class _cancelling:

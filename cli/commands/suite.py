@@ -63,6 +63,77 @@ def mine(name: str, commits: int, since: str | None, limit: int | None, jobs: in
     _say(making.mine(_place(), name, _jobs(jobs), _teller(), commits=commits, since=since, limit=limit), as_json)
 
 
+@command.command("inject")
+@NAME
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many tasks to make.")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which faults: another number, other faults.")
+@JOBS
+@AS_JSON
+def inject(name: str, limit: int, seed: int, jobs: int | None, as_json: bool) -> None:
+    """Tasks from faults that are put into the newest commit, on lines that tests cover.
+
+    The instruction names the tests that fail. A fault that no test notices makes no task.
+
+    \b
+    Example:
+      git hone suite inject --limit 10
+    """
+    from git_hone.ci.suite import making
+
+    _say(making.inject(_place(), name, _jobs(jobs), _teller(), limit=limit, seed=seed), as_json)
+
+
+@command.command("hold-out")
+@NAME
+@JOBS
+@AS_JSON
+def hold_out(name: str, jobs: int | None, as_json: bool) -> None:
+    """Tasks from the record's pairs: what people made of an agent's work, where tests tell the two apart.
+
+    \b
+    Example:
+      git hone suite hold-out
+    """
+    from git_hone.ci.suite import making
+
+    _say(making.hold_out(_place(), name, _jobs(jobs), _teller()), as_json)
+
+
+@command.command("verify")
+@NAME
+@click.option(
+    "--run/--no-run", default=False, show_default=True, help="Run each task's tests too, with and without its solution."
+)
+@JOBS
+@AS_JSON
+@click.pass_context
+def verify(ctx: click.Context, name: str, run: bool, jobs: int | None, as_json: bool) -> None:
+    """Check a suite: every hash, path and link; with --run, that every task still holds here.
+
+    Exit code 1: a task does not hold here.
+
+    \b
+    Example:
+      git hone suite verify --run
+    """
+    from git_hone.ci.suite import checking
+
+    checked = checking.check(_place(), name, _jobs(jobs), _teller(), run=run)
+    wrong = {name: words for name, words in checked.ends.items() if words}
+    if as_json:
+        click.echo(
+            json.dumps({"version": 1, "name": name, "hash": checked.hash, "tasks": len(checked.ends), "ran": run, "wrong": wrong})
+        )
+    else:
+        for task, words in wrong.items():
+            click.echo(f"{task}: {words}")
+        what = "hold, run with and without their solutions" if run else "fit their hashes"
+        click.echo(
+            f"suite {name}: {len(checked.ends) - len(wrong)} of {len(checked.ends)} tasks {what}, hash {checked.hash[:12]}"
+        )
+    ctx.exit(1 if wrong else 0)
+
+
 @command.command("list")
 @NAME
 @AS_JSON

@@ -29,6 +29,10 @@ REQUIREMENTS: Final = ("requirements/tests.in", "requirements/test.in", "require
                        "test-requirements.txt", "dev-requirements.txt", "tests/requirements.txt")  # fmt: skip
 LOCKS: Final = ("uv.lock", "poetry.lock", "pdm.lock")
 NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
+REQUIREMENT: Final = re.compile(
+    r"\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[\w\s.,-]*\])?\s*\(?(?:\s*(?:===?|[<>!~]=|[<>])\s*[\w.*+!-]+\s*,?)*\s*\)?\s*(?:;.*)?"
+)
+"""A name with versions and a marker; one with an address is left out, as nothing is fetched but from the index."""
 PINNED: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*==\s*([^\s;#,\\*]+)")
 MINIMUM: Final = re.compile(r">=\s*(\d+(?:\.\d+)*)([^,;\s]*)")
 MODULES: Final = {"yaml": "pyyaml", "dotenv": "python-dotenv", "dateutil": "python-dateutil", "PIL": "pillow", "attr": "attrs",
@@ -196,10 +200,11 @@ def _strings(value: Any) -> list[str]:
 
 
 def _unique(found: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(one.strip() for one in found if name_of(one)))
+    return list(dict.fromkeys(one.strip() for one in found if REQUIREMENT.fullmatch(one)))
 
 
 def _group(found: Declared, name: str, requirements: list[str]) -> None:
+    requirements = _unique(requirements)
     for one in requirements:
         found.named.setdefault(normal(name_of(one)), one)
     if TESTING.match(name):

@@ -20,7 +20,7 @@ NONE = "def add(a, b):\n    if a is None:\n        return b\n    return a + b\n"
 TEST_NONE = TEST + "\n\ndef test_none():\n    assert add(None, 2) == 2\n"
 
 
-def ready(root: Path, package: str | None, step: Step) -> None:
+def make_ready(root: Path, package: str | None, step: Step) -> None:
     """An environment as the doctor would ask for it, with this Python's packages."""
     environment = Environment(venvs.PYTHON, step.requirements, step.constraints, (".",), package, "", {}, step.name)
     folder = root / environment.fingerprint
@@ -31,12 +31,18 @@ def ready(root: Path, package: str | None, step: Step) -> None:
         (folder / venvs.READY).write_text("{}")
 
 
+@pytest.fixture
+def ready() -> Any:
+    """`ready(root, package, step)` makes one more environment."""
+    return make_ready
+
+
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("cache")
     for package in ("calc", None):
         for step in steps(Declared(package=package)):
-            ready(base / "git-hone" / "environments", package, step)
+            make_ready(base / "git-hone" / "environments", package, step)
     return base
 
 

@@ -1,0 +1,93 @@
+"""Environments, made by pip from wheels that lie in a folder: no index is asked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from git_hone.ci.arena import venvs
+from git_hone.ci.arena.venvs import NotInstalled, own_package, python_of
+from git_hone.learner.errors import UsageError
+from git_hone.learner.suite.tasks import Environment
+
+
+def wheel(folder: Path, name: str, *needs: str) -> None:
+    """A real wheel with one module."""
+    info = f"{name}-1.0.dist-info"
+    requires = "".join(f"Requires-Dist: {need}\n" for need in needs)
+    files = {
+        f"{name}.py": "VALUE = 1\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{requires}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    rows = [
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text)}"
+        for path, text in files.items()
+    ]
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+        archive.writestr(f"{info}/RECORD", "\n".join([*rows, f"{info}/RECORD,,"]) + "\n")
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    return folder
+
+
+NEEDS = Environment(venvs.PYTHON, ("tool",), (), (".",), "calc", "", {}, "declared")
+
+
+def test_it_is_made_once_and_without_the_project_itself(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel(wheels, "calc")
+    wheel(wheels, "tool", "calc")
+    python = python_of(NEEDS, tmp_path / "cache")
+    folder = python.parents[1]
+    (site,) = folder.glob("lib/python*/site-packages")
+    assert (site / "tool.py").exists() and not (site / "calc.py").exists()
+    assert (own_package(folder, "calc"), own_package(folder, "Tool")) == (None, "tool")
+    monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
+    assert python_of(NEEDS, tmp_path / "cache") == python
+
+
+def test_a_half_made_one_is_made_again(wheels: Path, tmp_path: Path) -> None:
+    wheel(wheels, "tool")
+    broken = tmp_path / "cache" / NEEDS.fingerprint / "bin"
+    broken.mkdir(parents=True)
+    (broken / "python").symlink_to("/nowhere/python")
+    assert python_of(NEEDS, tmp_path / "cache").exists()
+
+
+def test_what_cannot_be_installed_says_why_and_leaves_nothing(wheels: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotInstalled, match="No matching distribution found for tool"):
+        python_of(NEEDS, tmp_path / "cache")
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"{NEEDS.fingerprint}.lock"]
+
+
+def test_a_source_archive_is_not_run(wheels: Path, tmp_path: Path) -> None:
+    import io
+    import tarfile
+
+    setup = f"open({str(tmp_path / 'ran')!r}, 'w')\nfrom setuptools import setup\nsetup(name='tool', version='1.0')\n".encode()
+    with tarfile.open(wheels / "tool-1.0.tar.gz", "w:gz") as archive:
+        info = tarfile.TarInfo("tool-1.0/setup.py")
+        info.size = len(setup)
+        archive.addfile(info, io.BytesIO(setup))
+    with pytest.raises(NotInstalled):
+        python_of(NEEDS, tmp_path / "cache")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_another_python_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"need Python 2\.7"):
+        python_of(replace(NEEDS, python="2.7"), tmp_path)
