@@ -49,10 +49,10 @@ def _commits(place: Place) -> dict[str, tuple[str, str]]:
         if change is None or change["state"] != "live":
             continue
         asked = (pair["prompt"] or {}).get("task") or ""
+        found.setdefault(change["commit"], (pair["change_id"], asked))
         for outcome in later.get(pair["change_id"], []):
             if outcome["commit"]:
                 found.setdefault(outcome["commit"], (pair["change_id"], ""))
-        found.setdefault(change["commit"], (pair["change_id"], asked))
     return found
 
 
