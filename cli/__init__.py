@@ -10,8 +10,8 @@ import sys
 from typing import Final
 
 COMMANDS: Final = ("init", "uninstall", "doctor", "status", "capture", "drain", "check", "signal", "show", "log", "stats", "router",
-                   "feedback", "variants", "route", "run", "generate", "simulate", "suite", "gate", "sync", "reconcile", "export", "forget",
-                   "watch", "demo", "completion")  # fmt: skip
+                   "feedback", "variants", "route", "run", "generate", "simulate", "suite", "gate", "sync", "reconcile", "export", "train",
+                   "forget", "watch", "demo", "completion")  # fmt: skip
 """In the order of a user's first day; `git_hone.cli.commands.NAME` holds each as `command`."""
 
 

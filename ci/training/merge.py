@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Deltas = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+
 KINDS: Final = {"F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q5_1": 9, "Q5_0": 8, "Q4_1": 3, "Q4_0": 2}
 """Types that gguf can write -> llama.cpp's number for a file of them."""
 MISSING: Final = ("split.count", "split.no", "split.tensors.count")
@@ -44,25 +46,40 @@ def merge(base: Path, adapter: Path, target: Path, kind: str = "Q8_0", *, base_s
     """
     if kind not in KINDS:
         raise UsageError(f"{kind}: not a type that can be written", tip=f"one of {', '.join(KINDS)}")
-    gguf = need("gguf", "merging an adapter")
+    need("gguf", "merging an adapter")
     head = header.read(base)
-    if head.fields.get("split.count", 1) not in (0, 1):
-        raise DataError(f"{base}: one part of a split model", tip="join the parts with llama-gguf-split --merge")
     read = lora.read(adapter)
-    deltas = _deltas(head, read)
+    return _write(head, target, kind, _deltas(head, read), read.scale, _lineage(read, base_sha256))
+
+
+def widened(base: Path, target: Path) -> Path:
+    """Write the GGUF model `base` with its matrices in F16 to `target`: the same model where no type is wider, for comparisons."""
+    need("gguf", "reading a model")
+    head = header.read(base)
+    narrow = {name: tensor for name, tensor in head.tensors.items() if tensor.type not in ("F32", "F16", "BF16")}
+    return _write(head, target, "F16", {}, 0.0, {}, frozenset(narrow)).path
+
+
+def _write(
+    head: header.Header, target: Path, kind: str, deltas: Deltas, scale: float, more: dict[str, str], also: frozenset[str] = frozenset()
+) -> Merged:  # fmt: skip
+    """`also`: tensors that become `kind` although nothing is added to them."""
+    gguf = need("gguf", "writing a model")
+    if head.fields.get("split.count", 1) not in (0, 1):
+        raise DataError(f"{head.path}: one part of a split model", tip="join the parts with llama-gguf-split --merge")
     beside = target.with_name(f".tmp-{os.getpid()}-{target.name}")
     logging.getLogger("gguf").setLevel(logging.ERROR)
     try:
         writer = gguf.GGUFWriter(beside, head.arch)
-        _fields(gguf, base, writer, {**_lineage(read, base_sha256), "general.file_type": KINDS[kind]})
-        kinds = {name: _kind(head.tensors[name], kind, name in deltas) for name in head.tensors}
+        _fields(gguf, head.path, writer, {**more, "general.file_type": KINDS[kind]})
+        kinds = {name: _kind(head.tensors[name], kind, name in deltas or name in also) for name in head.tensors}
         for name, tensor in head.tensors.items():
             writer.add_tensor_info(name, tensor.shape, *_sizes(gguf, tensor.shape, kinds[name]))
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         along = whole = 0.0
-        for raw, one, all_ in _rounded(gguf, head, kinds, deltas, read.scale):
+        for raw, one, all_ in _rounded(gguf, head, kinds, deltas, scale):
             writer.write_tensor_data(raw)
             along, whole = along + one, whole + all_
         writer.close()
@@ -95,7 +112,7 @@ def raw_of(head: header.Header, name: str) -> NDArray[np.uint8]:
     return flat.reshape(*tensor.shape[:-1], -1)
 
 
-def _deltas(head: header.Header, read: lora.Lora) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def _deltas(head: header.Header, read: lora.Lora) -> Deltas:
     """Weight -> A and B, in the order of rows that the file has."""
     heads = convert.heads_of_file(head)
     arrays = convert.matrices(read, heads)
@@ -153,7 +170,7 @@ def _rounded(
     gguf: Any,
     head: header.Header,
     kinds: dict[str, str],
-    deltas: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
+    deltas: Deltas,
     scale: float,
 ) -> Iterator[tuple[NDArray[Any], float, float]]:
     """For each tensor, in the file's order, its bytes, how far it went along the change that was trained, and that change squared."""

@@ -1,0 +1,36 @@
+"""A child process of `integrity.parity`: what llama.cpp with the GGUF adapter thinks of each next token. It may die; nothing else does then.
+
+python -m git_hone.ci.training.scores_llama FOLDER BASE ADAPTER: reads FOLDER/tokens.json, writes scores_llama.npy there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+
+def main(folder: Path, base: Path, adapter: Path) -> None:
+    """Write (tokens, words) scores in float32, all prompts one after the other."""
+    import inspect
+
+    import numpy
+    from llama_cpp import Llama
+
+    if "lora_path" not in inspect.signature(Llama.__init__).parameters:
+        sys.exit("this llama-cpp-python takes no adapter (lora_path)")
+    tokens = json.loads((folder / "tokens.json").read_bytes())
+    longest = max(map(len, tokens))
+    model = Llama(
+        str(base), n_ctx=max(64, longest), n_batch=max(64, longest), logits_all=True, lora_path=str(adapter), verbose=False
+    )
+    scores = []
+    for each in tokens:
+        model.reset()  # or what is left of the prompt before changes the numbers
+        model.eval(each)
+        scores.append(numpy.array(model.scores[: len(each)], "f4"))
+    numpy.save(folder / "scores_llama.npy", numpy.concatenate(scores))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:4]))
