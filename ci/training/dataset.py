@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -38,12 +39,25 @@ class Rows(NamedTuple):
 
 
 def find(agent: Path, role: str, data: Path | None) -> Path:
-    """The file of rows: `data` itself, or `ROLE_sft.jsonl` in the folder `data` (`.agent/sft` without it). Raises UsageError."""
-    place = data or agent / "sft"
-    path = place / f"{role}_sft.jsonl" if place.is_dir() else place
-    if not path.is_file():
-        raise UsageError(f"{path}: no examples to train on", tip=f"git hone export --role {role}, or name them with --data")
+    """The file of rows: `data` itself, or that of `role` in the folder `data`; without it, in the newest export, which
+    `last-export-ROLE.txt` names. Raises UsageError where there is none."""
+    if data is not None and not data.is_dir():
+        places = [data]
+    else:
+        folders = [data] if data else [agent / "sft" / _newest(agent, role), agent / "sft"]
+        places = [folder / name for folder in folders for name in (f"{role}_sft.train.jsonl", f"{role}_sft.jsonl")]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise UsageError(f"{places[-1]}: no examples to train on", tip=f"git hone export --role {role}, or name them with --data")
     return path
+
+
+def _newest(agent: Path, role: str) -> str:
+    try:
+        name = (agent / f"last-export-{role}.txt").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+    return name if re.fullmatch(r"[\w.-]+", name) and name.strip(".") else ""
 
 
 def read(path: Path, role: str, difficulty: str | None = None) -> Rows:
@@ -80,8 +94,29 @@ def difficulty_of(row: dict[str, Any]) -> str | None:
     'hard'
     """
     provenance = row.get("provenance")
+    if isinstance(provenance, str):  # an export keeps it as text, so that every column has one type
+        provenance = _json(provenance)
     told = row.get("difficulty") or (provenance.get("difficulty") if isinstance(provenance, dict) else None)
     return told if isinstance(told, str) else None
+
+
+def _json(text: str) -> Any:
+    """What a JSON text holds, None where it is none.
+
+    >>> _json('{"verdict": "accept"}'), _json("no")
+    ({'verdict': 'accept'}, None)
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _said(row: dict[str, Any]) -> str:
+    """What a completion comes to: a judge's verdict without its reasons, else the text with its white space joined."""
+    text = " ".join(" ".join(turn["content"] for turn in row["completion"]).split())
+    answer = _json(text) if row.get("role") == "judge" else None
+    return str(answer["verdict"]) if isinstance(answer, dict) and "verdict" in answer else text
 
 
 def _lines(path: Path) -> list[bytes]:
@@ -120,7 +155,7 @@ def _why_not(row: dict[str, Any], role: str, difficulty: str | None) -> str | No
 
 
 def _refuse_one_sided(path: Path, rows: list[dict[str, Any]]) -> None:
-    said = Counter(" ".join(" ".join(turn["content"] for turn in row["completion"]).split()) for row in rows)
+    said = Counter(map(_said, rows))
     text, n = said.most_common(1)[0]
     if n >= ONE_SIDED * len(rows):
         short = text if len(text) <= 40 else text[:37] + "..."

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MOST_KL: Final = 5e-4
 """Nats, mean over tokens. Same adapter, other program: 0.0001 was measured; rows in the wrong order: 0.002."""
-NAME: Final = re.compile(r"^(blk\.\d+\.(?:%s)\.weight)\.lora_([ab])$" % "|".join(convert.NAMES.values()))
+NAME: Final = re.compile(rf"^(blk\.\d+\.(?:{'|'.join(convert.NAMES.values())})\.weight)\.lora_([ab])$")
 PROMPTS: Final = (
     "Write a Python function that returns the larger of two numbers.",
     "def add(a, b):\n    return",

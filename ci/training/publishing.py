@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_hone.ci.training import base as bases
 from git_hone.ci.training import convert, lora, recipe
+from git_hone.learner import lineage
 from git_hone.learner.errors import DataError, HoneError, UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def publish(made: Plan) -> Published:
             for name in (lora.WEIGHTS, lora.CONFIG):
                 shutil.copyfile(source / name, folder / name)
             why_not = _gguf(made, folder) or why_not
+        _lineage(made, fresh, result["used"])
         (fresh / MANIFEST).write_text(json.dumps(statement(made, fresh, result), indent=1, sort_keys=True) + "\n", "utf-8")
         _durable(fresh)
         if made.done.exists():
@@ -116,6 +118,15 @@ def statement(made: Plan, folder: Path, result: dict[str, Any]) -> dict[str, Any
             },
         },
     }  # fmt: skip
+
+
+def _lineage(made: Plan, folder: Path, used: list[str]) -> None:
+    """The way back to the changes: `git hone export` and `forget` name the adapters that learned from one."""
+    of = lineage.Lineage(
+        f"{made.role}/{made.id}", made.role, made.rows.manifest_sha256 or made.rows.sha256, tuple(used), made.rows.dataset,
+        made.base.name, made.base.sha256, {"rows_sha256": made.rows.sha256, "difficulty": made.difficulty},
+    )  # fmt: skip
+    lineage.write(folder, of)
 
 
 def _adapters(part: Path, fresh: Path) -> Iterator[tuple[Path, Path]]:

@@ -1,0 +1,69 @@
+"""SmolLM2-135M: from its GGUF file to an adapter that llama.cpp runs as transformers does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from git_hone.ci.training import convert, header, integrity, lora, merge
+from git_hone.learner.errors import DataError
+
+from .conftest import MODEL, Bench
+
+BASE = Path(MODEL)
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter of three steps, as `git hone train` publishes it."""
+    import subprocess
+
+    path = tmp_path_factory.mktemp("repo")
+    subprocess.run(["git", "init", "-q", str(path)], check=True)
+    made = Bench(path, BASE)
+    made.export(6)
+    (told,), _ = made("--epochs", 1, "--batch-size", 2, "--learning-rate", "1e-3")
+    return Path(told["folder"])
+
+
+def test_the_adapter_is_for_this_base_and_what_was_trained(adapter: Path) -> None:
+    head = header.read(adapter / "adapter.gguf")
+    assert head.fields[convert.BASE_SHA256] == sha256(BASE.read_bytes()).hexdigest()
+    assert len(head.tensors) == 2 * 7 * 30
+    assert integrity.examine(adapter / "adapter.gguf", BASE, adapter) == []
+    assert (adapter / "checkpoints/step-000001/adapter.gguf").is_file()
+
+
+def test_llama_cpp_thinks_what_transformers_thinks(adapter: Path) -> None:
+    found = integrity.parity(BASE, adapter / "adapter.gguf", adapter, integrity.PROMPTS[:2])
+    assert found.same and found.top == 1.0 and found.tokens > 10
+
+
+def test_without_the_permutation_it_is_another_model(
+    adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[..., Any]
+) -> None:
+    monkeypatch.setitem(convert.PERMUTED, "llama", False)
+    digest = sha256(BASE.read_bytes()).hexdigest()
+    wrong = convert.convert(adapter, BASE, tmp_path / "adapter.gguf", base_sha256=digest).path
+    monkeypatch.undo()
+    assert any("is not what was trained" in finding for finding in integrity.examine(wrong, BASE, adapter))
+    found = integrity.parity(BASE, wrong, adapter, integrity.PROMPTS[:2])
+    record_property("kl", found.kl)
+    assert not found.same
+
+
+def test_a_fine_merge_keeps_the_adapter_and_the_base_s_own_grid_does_not(adapter: Path, tmp_path: Path) -> None:
+    fine, coarse = (merge.merge(BASE, adapter, tmp_path / f"{kind}.gguf", kind) for kind in ("Q8_0", "Q4_1"))
+    assert fine.kept > 0.9 > coarse.kept
+    assert header.read(fine.path).fields[convert.ADAPTER_SHA256] == lora.read(adapter).sha256
+
+
+def test_an_adapter_that_would_kill_llama_cpp_is_refused_before(adapter: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes((adapter / "adapter.gguf").read_bytes()[:-1000])
+    with pytest.raises(DataError, match="cut short"):
+        integrity.parity(BASE, cut, adapter)
