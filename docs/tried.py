@@ -99,6 +99,10 @@ ROWS = [
         f"{H}/test_git_data.py {H}/test_scenarios.py -k 'no_lines or binary or line_endings or newline_at'"),
     Row("Git data", "clones", "shallow, partial and sparse clones, alternates, bare repositories",
         f"{H}/test_git_data.py {H}/test_faults.py {H}/install/test_setup.py -k 'shallow or partial_clone or sparse or alternate or bare'"),
+    Row("Git data", "layouts",
+        "an agent and a person at work in a sparse checkout (cone, no cone, sparse index), a partial and a shallow clone, a submodule and "
+        "its superproject, a bare repository's work trees, a git folder that lies elsewhere, borrowed objects, replaced history",
+        f"{H}/test_layouts.py"),
     Row("Git data", "replaced", "grafts and replace refs", f"{H}/test_git_data.py -k grafts"),
     Row("Git data", "objects", "missing and damaged objects", f"{H}/test_git_data.py -k damaged_object"),
     Row("Git data", "owner", "a repository owned by somebody else", f"{H}/test_environments.py -k somebody_else"),

@@ -13,7 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from git_hone.hooks import git, inbox, worker
 from git_hone.hooks.paths import quote
 from git_hone.hooks.payloads import claude_code, generic
 from git_hone.hooks.place import Place, find
-from git_hone.learner.errors import DataError, UsageError
+from git_hone.learner.errors import DataError, GitError, UsageError
 
 
 def capture(cwd: Path, agent: str, raw: bytes) -> None:
@@ -93,8 +93,8 @@ def snapshot(place: Place) -> str | None:
             break
     env = {"GIT_INDEX_FILE": str(index)}
     try:
-        git.attempt(["-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false", "add", "-A", "--ignore-errors", "."],
-                    place.cwd, env=env)  # fmt: skip
+        with suppress(GitError):  # then it is as the index has it
+            git.add_all(place.cwd, place.git_dir, index)
         out = git.attempt(["write-tree"], place.cwd, env=env)
         return git.text(out).strip() if out else None
     finally:

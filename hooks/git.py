@@ -82,6 +82,16 @@ def attempt(
         return None
 
 
+def add_all(top: Path, git_dir: Path, index: Path, **env: str) -> None:
+    """Put the work tree `top`, ignored files aside, into the index file `index`: what lies outside a sparse checkout as well.
+    Raises GitError where git cannot read the index; a file that it cannot read is passed over."""
+    args = ["-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false", "add", "-A", "--ignore-errors"]
+    env = {"GIT_INDEX_FILE": str(index), **env}
+    sparse = (git_dir / "info" / "sparse-checkout").is_file()
+    if not sparse or attempt([*args, "--sparse", "."], top, env=env) is None:  # before git 2.34 nothing is kept out, nor let in
+        run([*args, "."], top, ok=(0, 1), env=env)
+
+
 def text(raw: str | bytes) -> str:
     """Bytes from git as str, reversibly (`os.fsencode` gives the bytes back)."""
     return raw if isinstance(raw, str) else raw.decode("utf-8", "surrogateescape")

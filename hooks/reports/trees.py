@@ -84,8 +84,8 @@ def _tree(place: Place, index: Path, *, everything: bool) -> str:
         if index.exists():
             shutil.copy2(index, copy)  # with its time: git trusts a file's entry only when it is older than the index
         real = str(place.common / "objects").replace("\\", "\\\\").replace('"', '\\"')
-        env = {"GIT_INDEX_FILE": str(copy), "GIT_OBJECT_DIRECTORY": str(objects), "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{real}"'}
+        env = {"GIT_OBJECT_DIRECTORY": str(objects), "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{real}"'}
         top = place.cwd
         if everything:
-            git.run(["-c", "advice.addEmbeddedRepo=false", "add", "-A", "--ignore-errors", "."], top, env=env, ok=(0, 1))
-        return git.text(git.run(["write-tree"], top, env=env)).strip()
+            git.add_all(top, place.git_dir, copy, **env)
+        return git.text(git.run(["write-tree"], top, env={**env, "GIT_INDEX_FILE": str(copy)})).strip()

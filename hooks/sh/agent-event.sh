@@ -50,20 +50,31 @@ hone_agent_event() {
 	else
 		common=$gd
 	fi
-	if [ -d "$common/hone/inbox" ]; then hone=$common/hone; elif [ "$kind" ]; then return 0; fi
+	above= # the agent's own folder, where a command was started in a repository within it (a submodule)
+	case $root in "${CLAUDE_PROJECT_DIR:-//}"/*) [ -d "$CLAUDE_PROJECT_DIR/.git/hone/inbox" ] && above=$CLAUDE_PROJECT_DIR ;; esac
+	if [ -d "$common/hone/inbox" ]; then
+		hone=$common/hone
+	elif [ "$kind" = shell ] && [ "$above" ]; then
+		root=$above gd=$above/.git hone=$above/.git/hone above=
+	elif [ "$kind" ]; then
+		return 0
+	fi
 	case $kind in
 	tool)
 		if [ -L "$path" ]; then blob=link; elif [ -f "$path" ]; then blob=$(git -C "$root" hash-object -w -- "$path"); else blob=none; fi
 		;;
 	shell)
-		index=$gd/hone-index
-		[ -f "$index" ] || { [ -f "$gd/index" ] && cp "$gd/index" "$index"; }
-		if ! hone_tree; then # another snapshot is being taken: work on a copy
-			cp "$index" "$index.$$" && index=$index.$$ && hone_tree
-			rm -f "$gd/hone-index.$$"
-		fi
+		for m in "$gd"/modules/*/hone "$gd"/modules/*/*/hone; do # submodules that are recorded: the command may have worked there
+			[ -d "$m/inbox" ] || continue
+			(gd=${m%/hone} hone=$m root=$(cd "${m%/hone}" && cd "$(git config -f config core.worktree)" && pwd) && hone_look && hone_leave)
+		done
+		[ "$above" ] && (root=$above gd=$above/.git hone=$above/.git/hone && hone_look && hone_leave)
+		hone_look
 		;;
 	esac
+	hone_leave
+}
+hone_leave() { # the event, as a file in the inbox
 	n=0
 	umask 077
 	set -C
@@ -75,9 +86,20 @@ hone_agent_event() {
 		[ "$n" -lt 9 ] || break
 	done
 }
-hone_tree() { # the work tree as a tree object, by a private index that keeps the stat cache
-	GIT_INDEX_FILE=$index git -C "$root" -c core.fsmonitor=false -c core.safecrlf=false -c advice.addEmbeddedRepo=false \
-		add -A --ignore-errors . || [ -f "$index" ] && ! [ -f "$index.lock" ] || return 1
+hone_look() { # the work tree at $root as a tree object
+	index=$gd/hone-index
+	[ -f "$index" ] || { [ -f "$gd/index" ] && cp "$gd/index" "$index"; }
+	if ! hone_tree; then # another snapshot is being taken: work on a copy
+		cp "$index" "$index.$$" && index=$index.$$ && hone_tree
+		rm -f "$gd/hone-index.$$"
+	fi
+}
+hone_tree() { # by a private index that keeps the stat cache; what lies outside a sparse checkout counts as well
+	{ [ -f "$gd/info/sparse-checkout" ] && hone_add --sparse; } || hone_add || [ -f "$index" ] && ! [ -f "$index.lock" ] || return 1
 	tree=$(GIT_INDEX_FILE=$index git -C "$root" write-tree)
+}
+hone_add() {
+	GIT_INDEX_FILE=$index git -C "$root" -c core.fsmonitor=false -c core.safecrlf=false -c advice.addEmbeddedRepo=false \
+		add -A --ignore-errors "$@" .
 }
 hone_agent_event 2>/dev/null || :
