@@ -7,11 +7,12 @@ validation part is older than anything in the training part, and no family of fi
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 SHARE: Final = 0.1
+GIVEN: Final = 0.05
+"""Share of all items that training gives up at most, so that there is something to validate with."""
 FEW: Final = 10
 """With fewer items than this there is no validation part: it would say nothing."""
 GENERIC: Final = frozenset({"__init__", "__main__", "index", "main", "mod", "lib", "conftest", "readme", "setup", "package"})
@@ -51,10 +52,10 @@ def family(path: str) -> str:
 def split(items: Sequence[Item], share: float = SHARE) -> Split:
     """Cut off the newest `share` of the items, and make the families of both sides distinct.
 
-    A family with items on both sides must give some up, which are held out. Families are given to validation in order of how little
-    training loses by it, those that validation gains more by than training loses in any case, others while validation has less than half
-    of what was cut off; never so that training loses more than `share` of all items. What then is left on the late side is held out. Where
-    nothing comes of it there is no validation part, and all is for training. The order of `items` does not matter.
+    A family with items on both sides must give some up, which are held out. Late items whose families training does not know are for
+    validation; then, while that is less than half of what was cut off, one by one those that cost training the fewest items, never more than
+    `GIVEN` of all. What then is left on the late side is held out. Where nothing comes of it there is no validation part, and all is for
+    training. The order of `items` does not matter.
 
     >>> made = split([Item(f"c{k}", k, frozenset({"old" if k < 18 else "new"})) for k in range(20)])
     >>> sorted(made.val), sorted(made.held), made.cut
@@ -71,21 +72,27 @@ def split(items: Sequence[Item], share: float = SHARE) -> Split:
     cut = sorted((item.at for item in items), reverse=True)[n_after]
     early = [item for item in items if item.at <= cut]
     late = [item for item in items if item.at > cut]
-    judged = _judged(early, late, n_after // 2, share * len(items))
+    judged = _judged(early, late, n_after // 2, GIVEN * len(items))
     val = frozenset(item.id for item in late if item.families <= judged)
     train = frozenset(item.id for item in early if not item.families & judged)
     return Split(train, val, everything - train - val, cut) if val and train else nothing
 
 
 def _judged(early: Sequence[Item], late: Sequence[Item], enough: int, most: float) -> frozenset[str]:
-    """The families that are for validation."""
-    before = Counter(name for item in early for name in item.families)
-    after = Counter(name for item in late for name in item.families)
-    judged = frozenset[str]()
-    for name in sorted(after, key=lambda name: (before[name] - after[name], name)):
-        more = judged | {name}
-        lost = sum(bool(item.families & more) for item in early)
-        won = sum(item.families <= judged for item in late)
-        if lost <= most and (after[name] > before[name] or won < max(1, enough)):
-            judged = more
+    """The families that are for validation: again and again those of the late item that costs training the fewest items."""
+    touching: dict[str, set[str]] = {}
+    for item in early:
+        for name in item.families:
+            touching.setdefault(name, set()).add(item.id)
+    judged, lost, won = frozenset[str](), set[str](), 0
+    left = sorted(late, key=lambda item: (item.at, item.id))
+    while left:
+        costs = [len(set().union(*(touching.get(name, ()) for name in item.families)) - lost) for item in left]
+        least = min(costs)
+        if least and (won >= max(1, enough) or len(lost) + least > most):
+            break
+        item = left.pop(costs.index(least))
+        judged |= item.families
+        lost = lost.union(*(touching.get(name, ()) for name in item.families))
+        won += 1
     return judged

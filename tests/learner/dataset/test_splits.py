@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from git_hone.learner.dataset.splits import FEW, SHARE, Item, family, split
+from git_hone.learner.dataset.splits import FEW, GIVEN, SHARE, Item, family, split
 
 ITEMS = st.lists(
     st.tuples(st.integers(0, 30), st.sets(st.sampled_from("abcdefgh"), min_size=1, max_size=3)), max_size=60
@@ -25,7 +25,7 @@ def test_nothing_is_on_both_sides(items: list[Item]) -> None:
         assert made.cut is not None
         assert max(item.at for item in train) <= made.cut < min(item.at for item in val)
         assert len(val) <= SHARE * len(items)
-        assert len(made.held) <= 2 * SHARE * len(items)
+        assert len(made.held) <= (SHARE + GIVEN) * len(items)
     else:
         assert (made.held, made.cut) == (frozenset(), None)
     assert split(items[::-1]) == made
@@ -42,7 +42,7 @@ def test_files_that_are_changed_again_and_again_give_some_validation() -> None:
     items = [Item(f"c{k}", float(k), frozenset({f"f{k % 50}"})) for k in range(500)]
     made = split(items)
     assert made.val
-    assert len(made.held) <= 100
+    assert len(made.held) <= 75
 
 
 def test_few_items_are_all_for_training() -> None:
