@@ -81,7 +81,7 @@ class Cleaner:
         return self._counted(text, first, self._here.prose(first))
 
     def code(self, text: str, path: str) -> str:
-        first = self._history.code(text, path)
+        first = self._history.code(text, path, anybody=True)
         return self._counted(text, first, self._here.code(first, path))
 
     def _counted(self, text: str, first: str, last: str) -> str:

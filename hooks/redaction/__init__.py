@@ -65,10 +65,19 @@ class Redactor:
         spans = secrets.find(raw, strict=False) + self._said(raw)
         return _replaced(raw, _apart(spans, known + (people.anybody(raw) if self._anonymous else [])))
 
-    def code(self, text: str, path: str = "") -> str:
-        """Lines of the file at `path`. Where Python would no longer parse, a name's placeholder is `redacted_KIND`."""
+    def code(self, text: str, path: str = "", *, anybody: bool = False) -> str:
+        """Lines of the file at `path`. Where Python would no longer parse, a name's placeholder is `redacted_KIND`.
+
+        anybody: also e-mail addresses and home folders of people that nobody here knows, as far as they stand in strings and comments
+        of Python, or in another language; addresses of domains that are reserved for examples stay.
+
+        >>> Redactor().code("to = 'bob@corp.org'  # x@y.weights\\nz = x@self.weights + 'a@example.com'", "a.py", anybody=True)
+        "to = '[redacted:email]'  # [redacted:email]\\nz = x@self.weights + 'a@example.com'"
+        """
         raw = text.encode("utf-8", "surrogatepass")
         known = [span for span in self._people.find(raw) if not span.kind.endswith("?")]
+        if anybody and self._anonymous:
+            known += _strangers(text, raw, path)
         spans = _apart(secrets.find(raw, strict=True) + self._said(raw), known)
         done = _replaced(raw, spans)
         if spans and path.endswith((".py", ".pyi")) and _parses(text) and not _parses(done):
@@ -82,6 +91,13 @@ class Redactor:
             if word in raw
             for m in re.finditer(re.escape(word), raw)
         ]
+
+
+def _strangers(text: str, raw: bytes, path: str) -> list[Span]:
+    """Addresses and home folders that are surely that: `x@self.weights` is a product of matrices."""
+    found = [span for span in people.anybody(raw) if not people.RESERVED.search(raw[span.start : span.end])]
+    bare = _outside_strings(text) if found and path.endswith((".py", ".pyi")) else []
+    return [span for span in found if not any(start < span.end and span.start < end for start, end in bare)]
 
 
 def _apart(spans: list[Span], known: list[Span]) -> list[Span]:

@@ -43,6 +43,10 @@ HOME: Final = re.compile(
 )
 
 
+RESERVED: Final = re.compile(rb"(?:[@.]example\.(?:com|org|net|edu)|\.(?:example|test|invalid|localhost|local))$", re.IGNORECASE)
+"""Domains that nobody has (RFC 2606, RFC 6761)."""
+
+
 class Identity(NamedTuple):
     """What git knows of somebody. kind: name | email | user | host | home."""
 

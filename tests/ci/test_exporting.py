@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -78,7 +79,8 @@ def test_one_of_everything(made: Any, capsys: pytest.CaptureFixture[str]) -> Non
     twin = h.work("src/parse_again.py", code("parse"), "Write the module that can parse values", "Add parse again", 75)
     untold = h.work("src/untold.py", code("untold"), None, "Tell nobody about it (#12)", 74)
     wip = h.work("src/wip.py", code("wip"), None, "wip", 73)
-    leaky = h.work("src/leaky.py", code("leaky") + f'\n\nTOKEN = "{TOKEN}"  # TODO(zebedee): ask Zebedee Quux\n', "Write what leaks",
+    leaky = h.work("src/leaky.py", code("leaky") + f'\n\nTOKEN = "{TOKEN}"  # TODO(zebedee): ask Zebedee Quux\n'
+                   'TO = "stranger@elsewhere.org"  # /home/strangely\n', "Write what leaks",
                    "Add leaky", 72, author="Zebedee Quux <zq@corp.test>")  # fmt: skip
     with played.Player(h.repo, h.home, dict(os.environ)) as agent:
         agent.prompt("Write the edited module")
@@ -132,9 +134,10 @@ def test_one_of_everything(made: Any, capsys: pytest.CaptureFixture[str]) -> Non
     assert verdicts[change(h, edited)] == {"verdict": "accept", "because": "100 % of its lines stood after 14 days"}
 
     everything = b"".join(whole(done.folder).values()).decode()
-    for secret in (TOKEN, "Zebedee", "zebedee", "zq@corp.test", "secret_keys", "dev@example.com"):
+    for secret in (TOKEN, "Zebedee", "zebedee", "zq@corp.test", "secret_keys", "stranger@elsewhere.org", "strangely"):
         assert secret not in everything, secret
     assert "[redacted:github-token]" in everything
+    assert "[redacted:email]" in everything
     assert body["redacted"]["texts"] >= 1
     os.chdir(h.repo)
     assert main(["export", "--format", "all"]) == 0
@@ -361,3 +364,31 @@ def test_a_row_that_does_not_stand_by_the_seeds_formula_is_judged_again(made: An
     assert {row["reward_mode"] for row in Store(h.place.data).rows("changes")} == {"seed"}
     done = export(h.place)
     assert {json.loads(row["provenance"])["reward"] for row in rows(done, "coder_sft")} == {1.0}
+
+
+def test_a_full_disk_leaves_what_stood_there(made: Any) -> None:
+    h = made
+    few(h, 2)
+    before = export(h.place)
+    assert before.folder is not None
+    stood = {str(file): file.read_bytes() for file in (h.place.agent / "sft").rglob("*") if file.is_file()}
+    code = "import sys; from git_hone.cli import main; sys.exit(main(['export', '--format', 'all']))"
+    limited = ["sh", "-c", 'ulimit -f 2; exec "$@"', "sh", sys.executable, "-B", "-c", code]
+    done = subprocess.run(limited, cwd=h.repo, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "nothing was written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {str(file): file.read_bytes() for file in (h.place.agent / "sft").rglob("*") if file.is_file()} == stood
+
+
+def test_what_only_this_machine_knows_is_removed_and_counted(made: Any) -> None:
+    h = made
+    few(h, 2)
+    h.work("src/host.py", code("host") + "\n\n# built for Ottilie Quixotron\n", "Write the host module", "Add host", 70)
+    h.settle()
+    assert export(h.place).manifest["redacted"]["here_only"] == 0
+    h.git("config", "user.name", "Ottilie Quixotron")  # who has committed nothing
+    done = export(h.place)
+    assert done.manifest["redacted"]["here_only"] >= 1
+    assert done.folder is not None
+    assert b"Quixotron" not in b"".join(whole(done.folder).values())
