@@ -22,6 +22,8 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 FOLDERS = ("hooks", "learner", "ci", "cli")
 # the tools whose verdict changes with their version are pinned
 RUFF, MYPY = "ruff==0.17.5", "mypy==2.4.1"
+TORCH = "torch==2.13.0"
+TRAINING = ("transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0", "llama-cpp-python==0.3.36")
 TESTS = (
     *("pytest>=9", "pytest-cov>=7", "pytest-xdist>=3.8", "hypothesis>=6.100", "setuptools>=80", "tomli; python_version < '3.11'"),
     *("gguf>=0.17", "safetensors>=0.6"),  # the small part of the extra `train`, for the converter
@@ -73,11 +75,13 @@ def matrix(session: nox.Session) -> None:
 @nox.session(default=False)
 def train(session: nox.Session) -> None:
     """Training, conversion and llama.cpp for real, on SmolLM2-135M: a model that comes as a Python package. `nox -s train -- -k kill`"""
-    cpu = ("--extra-index-url", "https://download.pytorch.org/whl/cpu")  # its build for the CPU is a tenth of the size
-    session.install("torch==2.13.0+cpu", *cpu, env={"PIP_PREFER_BINARY": "1"})
+    try:  # first and alone: the build for the CPU, a tenth of the size; from what pip is set up with, else from its own index
+        session.install(f"{TORCH}+cpu")
+    except nox.command.CommandFailed:
+        session.install(TORCH, "--index-url", "https://download.pytorch.org/whl/cpu")
     install(session, *TESTS)
     built = str(wheel(session))
-    session.install(f"{built}[train,serve]", env={"CMAKE_ARGS": "-DLLAVA_BUILD=OFF"})
+    session.install(f"{built}[train,serve]", *TRAINING, env={"CMAKE_ARGS": "-DLLAVA_BUILD=OFF"})
     folder = session.cache_dir / "model"
     if not list(folder.rglob("*.gguf")):
         folder.mkdir(parents=True, exist_ok=True)

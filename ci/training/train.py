@@ -37,6 +37,12 @@ ENDS: Final = {
 """Exit codes of the script -> what happened."""
 
 
+class Stopped(UsageError):
+    """Training was asked to stop, and saved where it was."""
+
+    exit_code = 130
+
+
 class Step(NamedTuple):
     """Where a run is: step of total, the loss before it, and about how long it will still take, in words."""
 
@@ -143,9 +149,10 @@ def prepare(made: Plan) -> None:
 
 
 def run(made: Plan, watch: Callable[[Step], None]) -> None:
-    """Run the script until it ends; `watch` is told of each step. Raises UsageError with its last words when it does not end well.
+    """Run the script until it ends; `watch` is told of each step. Its other output goes to `train.log` in the run's folder.
 
-    Its other output goes to `train.log` in the run's folder. An interrupt of this process is passed on, and the state is saved first.
+    Raises UsageError with its last words when it does not end well, Stopped when it was interrupted: an interrupt of this process is
+    passed on, and the state is saved first.
     """
     command = [sys.executable, "-u", str(made.script)]
     if made.settings.processes > 1:
@@ -164,7 +171,8 @@ def run(made: Plan, watch: Callable[[Step], None]) -> None:
     if code:
         words = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
         said = [line.removeprefix("train: ") for line in words if line.startswith("train: ")]
-        raise UsageError(
+        kind = Stopped if ENDS.get(code) == "stopped" else UsageError
+        raise kind(
             f"training did not come to its end: {ENDS.get(code, f'exit code {code}')}\n  {(said or words or ['no word'])[-1]}",
             tip=f"the log is {log}; the same command goes on from the last saved step",
         )

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,30 @@ def test_asked_to_stop_it_saves_the_step_it_is_at(bench: Bench) -> None:
         said = (child.stderr.read() if child.stderr else "").splitlines()[-1]
     assert child.returncode == 130 and said.startswith("train: stopped after step 5 of 12")
     assert (part / "state.safetensors").is_file()
+
+
+def test_left_alone_it_stops_instead_of_working_beside_its_successor(bench: Bench) -> None:
+    script, part = script_of(bench, "--epochs", 4)
+    with subprocess.Popen(
+        [sys.executable, "-u", str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith("step 2/24"):
+                child.stdout.close()
+                break
+    assert child.returncode == 130 and (part / "state.safetensors").is_file() and not (part / "result.json").exists()
+
+
+def test_interrupted_the_command_passes_it_on(bench: Bench) -> None:
+    command = [sys.executable, "-m", "git_hone.cli", "train", "--force", "--epochs", "40", "--base", str(bench.small)]
+    with subprocess.Popen(command, cwd=bench.path, stderr=subprocess.PIPE, text=True) as child:
+        while not list(bench.path.glob(".agent/lora/coder/*.part/state.safetensors")):
+            assert child.poll() is None
+            time.sleep(0.2)
+        child.send_signal(signal.SIGINT)
+        said = child.communicate()[1]
+    assert child.returncode == 130 and "of 240; the same command goes on from there" in said
 
 
 def test_a_full_disk_stops_it_with_a_sentence_and_keeps_the_last_state(bench: Bench) -> None:
