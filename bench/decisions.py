@@ -11,6 +11,7 @@ is the whole command from a cold start, as a ratio to `python3 -c pass` of the s
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from datetime import datetime, timedelta, timezone
@@ -20,13 +21,12 @@ from typing import Any
 
 from bench import scratch
 from git_hone.ci import choosing
+from git_hone.hooks.drain import drain
 from git_hone.hooks.place import find
-from git_hone.learner import improver, routing
-from git_hone.learner.plans import PRIOR
-from git_hone.learner.router.features import task, words
-from git_hone.learner.routing import Past, Settings
+from git_hone.hooks.recall import recall
+from git_hone.learner import improver, variants
 from git_hone.learner.store import Store
-from git_hone.learner.variants import Model, default_prompts
+from git_hone.learner.variants import Model
 
 FIRST = datetime(2026, 1, 1, tzinfo=timezone.utc)
 KINDS = ("feature", "fix", "refactor", "test", "docs", "chore")
@@ -90,37 +90,37 @@ def rebuilt(folder: Path, n: int) -> dict[str, Any]:
 
 
 def deciding(repo: Path, n: int) -> dict[str, Any]:
-    """p50 and p99 in milliseconds of wall and CPU time, the rows in the inbox."""
+    """p50 and p99 in milliseconds of wall and CPU time; the rows are in the inbox when it is taken. `nearest`: to find the past runs most
+    like the task, which explains a choice and is asked for with the answer of `git hone route`."""
     place, drawn = find(repo), Random(0)
+    variants.save(place.agent, MODELS)
+    config = {"privacy": {"local_only": False}, "modelRouter": {"max_cost_per_1k_usd": 1.0}}
+    (place.agent / "learning-config.json").write_text(json.dumps(config), "utf-8")
     texts = [f"mend the {drawn.choice(KINDS)} of part {k} and its {drawn.choice(KINDS)} {drawn.random()}" for k in range(1000)]
-    past = [
-        Past(
-            1000.0 + k,
-            MODELS[k % 3].id,
-            "default",
-            task(text, kind=KINDS[k % 6]).path,
-            drawn.random(),
-            0.01,
-            f"c{k}",
-            text,
-            words(text),
-        )
+    rows = [
+        {"decision_id": f"past{k}.0", "kind": "model", "chosen": MODELS[k % 3].id, "step": 0, "task": text, "task_kind": KINDS[k % 6],
+         "plan": {"prompt": ("default", "detailed", "concise")[k % 3]}, "result": {"ended": "passed", "reward": drawn.random()}}
         for k, text in enumerate(texts)
-    ]
-    gates, settings = [PRIOR["lint"], PRIOR["test"]], Settings(local_only=False)
-    walls, cpus, prompts = [], [], default_prompts()
+    ]  # fmt: skip
+    choosing.put(place, rows)
+    drain(place)
+    remembered = len(recall(place))
+    times: dict[str, list[float]] = {name: [] for name in ("decide and log, CPU", "decide and log, wall", "nearest, CPU")}
     for k in range(n):
-        text = f"{texts[k % 1000]} again"
         wall, cpu = time.perf_counter(), time.process_time()
-        asked = task(text, kind=KINDS[k % 6])
-        choice = routing.decide(asked, MODELS, prompts, random=drawn, past=past, gates=gates, settings=settings)
-        choosing.put(place, choosing.rows_of(f"d{k}", choice, {"task": text, "task_kind": KINDS[k % 6]}, ["src/a.py"]))
-        cpus.append(1000 * (time.process_time() - cpu))
-        walls.append(1000 * (time.perf_counter() - wall))
-    told = {}
-    for name, values in (("CPU", cpus), ("wall", walls)):
+        decided = choosing.choose(
+            place, place.agent, f"{texts[k % 1000]} again", files=["src/a.py"], kind=KINDS[k % 6], random=drawn
+        )
+        times["decide and log, CPU"].append(1000 * (time.process_time() - cpu))
+        times["decide and log, wall"].append(1000 * (time.perf_counter() - wall))
+        if k % 10 == 0:
+            cpu = time.process_time()
+            choosing.like(place, decided)
+            times["nearest, CPU"].append(1000 * (time.process_time() - cpu))
+    told: dict[str, Any] = {"remembered runs": remembered}
+    for name, values in times.items():
         ordered = sorted(values)
-        told |= {f"decide and log, {name} ms p{p}": round(ordered[min(n - 1, n * p // 100)], 3) for p in (50, 99)}
+        told |= {f"{name} ms p{p}": round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 3) for p in (50, 99)}
     return told
 
 

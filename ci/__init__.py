@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
 if TYPE_CHECKING:
+    from typing import Any
+
     from git_hone.ci.pipeline import LearningPipeline
 
 __all__ = ["LearningPipeline"]

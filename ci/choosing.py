@@ -10,23 +10,50 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from git_hone.ci import shaping
 from git_hone.hooks import inbox
 from git_hone.hooks.place import Place
-from git_hone.hooks.recall import gates, nearest, recall
+from git_hone.hooks.recall import gates, has_examples, nearest, recall
 from git_hone.learner import bandit, plans, routing, variants
 from git_hone.learner.errors import ConfigError, UsageError
 from git_hone.learner.router import exported
 from git_hone.learner.router.features import Task, task
 
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, Final, NamedTuple, TypeVar
+
+    from git_hone.learner.context import Offer
+    from git_hone.learner.examples import Shot
+
+    _T = TypeVar("_T")
+else:
+    from git_hone.learner.named import NamedTuple
+
+
+CONFIG: Final = "learning-config.json"
 ROUTER: Final = "router.json"
+CONTEXT: Final = "context.json"
 DIFFICULTIES: Final = ("easy", "medium", "hard")
 TEXT_LIMIT: Final = 20_000
 """Characters of a task that are kept; the whole is handed to the model."""
+
+
+class Shaped(NamedTuple):
+    """What was drawn. offers: every draw, for the record; context, examples: as they go into the prompt; items: the context that is in
+    it, by id; shots: the examples that are in it."""
+
+    offers: tuple[Offer, ...] = ()
+    context: str = ""
+    examples: str = ""
+    items: tuple[str, ...] = ()
+    shots: tuple[Shot, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+NOTHING: Final = Shaped()
 
 
 class Decided(NamedTuple):
@@ -38,7 +65,7 @@ class Decided(NamedTuple):
     task: Task
     files: tuple[str, ...]
     asked: Mapping[str, Any]
-    shaped: shaping.Shaped
+    shaped: Shaped
     notes: tuple[str, ...]
     logged: bool
 
@@ -72,9 +99,10 @@ def choose(
 
     Raises UsageError when no model may be asked or none fits the budget, ConfigError for variants that cannot be read.
     """
-    config, notes = _config(agent, place)
-    router, said = exported.in_use(agent / ROUTER)
-    models, prompts = variants.load_models(agent), variants.load_prompts(agent)
+    config, notes = _kept(agent / CONFIG, lambda: _config(agent, place))
+    router, said = _kept(agent / ROUTER, lambda: exported.in_use(agent / ROUTER))
+    models = _kept(agent / variants.MODELS, lambda: variants.load_models(agent))
+    prompts = _kept(agent / variants.PROMPTS, lambda: variants.load_prompts(agent))
     if only_model:
         models = [variants.find(models, only_model, variants.MODELS)]
     if only_prompt:
@@ -101,7 +129,11 @@ def choose(
     id_ = new_id()
     asked = {"task": text[:TEXT_LIMIT] or None, "task_kind": kind, "difficulty": difficulty, "budget_usd": budget_usd}
     planned = [one for one in models if one.id in choice.plan.models]
-    shaped = shaping.shape(place, agent, asked_for, choice.prompt, planned, config, chance) if shape else shaping.NOTHING
+    shaped = NOTHING
+    if shape and ((agent / CONTEXT).exists() or (place is not None and has_examples(place))):
+        from git_hone.ci import shaping
+
+        shaped = shaping.shape(place, agent, asked_for, choice.prompt, planned, config, chance)
     rows = list(rows_of(id_, choice, asked, named, shaped))
     told = (*notes, *([said] if said else []), *shaped.notes)
     return Decided(id_, choice, asked_for, tuple(named), asked, shaped, told, log and place is not None and put(place, rows))
@@ -111,7 +143,7 @@ def choose_prompt(place: Place, random: bandit.Draws | None = None) -> tuple[var
     """(the prompt, the probability of each that could have been chosen). Nothing is put on record."""
     config, _ = _config(place.agent, place)
     prompts = _listed(variants.load_prompts(place.agent), config)
-    shares = _policy(config).shares(routing.prompt_arms(prompts, recall(place)))
+    shares = routing.prompt_chances(prompts, recall(place), _policy(config))
     chosen, _ = bandit.draw(shares, random or _Chance())
     return variants.find(prompts, chosen, variants.PROMPTS), dict(shares)
 
@@ -140,7 +172,7 @@ def rows_of(
     choice: routing.Choice,
     asked: Mapping[str, Any],
     files: Sequence[str],
-    shaped: shaping.Shaped = shaping.NOTHING,
+    shaped: Shaped = NOTHING,
 ) -> Iterable[dict[str, Any]]:
     """The rows of a decision: the plan `id`, its first attempt `id.0`, the prompt `id.prompt` and, where context was drawn, `id.context`,
     each with its own propensity; that of the context is the product of its draws."""
@@ -199,12 +231,32 @@ class _Chance:
         return (int.from_bytes(os.urandom(7), "big") >> 3) * 2.0**-53
 
 
+def _kept(file: Path, load: Callable[[], _T]) -> _T:
+    """What was read from the file, until it is another: for a process that asks again and again. A file that was written within the last
+    second is read again, as its time may not tell the next write from this one."""
+    try:
+        seen = os.stat(file)  # noqa: PTH116
+        mark = (seen.st_mtime_ns, seen.st_size, seen.st_ino) if time.time() - seen.st_mtime > 1.0 else None
+    except OSError:
+        mark = None
+    known = _read.get(str(file))
+    if known is not None and mark is not None and known[0] == mark:
+        return known[1]  # type: ignore[no-any-return]
+    value = load()
+    if mark is not None:
+        _read[str(file)] = mark, value
+    return value
+
+
+_read: Final[dict[str, tuple[tuple[int, int, int], Any]]] = {}
+
+
 def _config(agent: Path, place: Place | None) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The configuration; an unchanged file is not checked again (that takes a library), its verdict is kept beside the state."""
     from git_hone.learner import config
 
     try:
-        return config.load(agent / "learning-config.json", place.hone / "config-verdict.json" if place else None).values, ()
+        return config.load(agent / CONFIG, place.hone / "config-verdict.json" if place else None).values, ()
     except ConfigError as error:
         return config.DEFAULTS, (f"{error.message.splitlines()[0]}; the defaults stand in",)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from git_hone.ci.choosing import NOTHING, Shaped
 from git_hone.hooks import recall
 from git_hone.hooks.place import Place
 from git_hone.learner import context
 from git_hone.learner.bandit import Draws
-from git_hone.learner.context import Bundle, Item, Offer
+from git_hone.learner.context import Bundle, Item
 from git_hone.learner.dataset.chat import fenced
 from git_hone.learner.errors import ConfigError
 from git_hone.learner.examples import Shot, pick, render
@@ -27,21 +28,6 @@ LARGEST: Final = 400_000
 MOST_FILES: Final = 200
 ROOM: Final = 4
 """A part of so many of the smallest model's context length is what context and examples may take."""
-
-
-class Shaped(NamedTuple):
-    """What was drawn. offers: every draw, for the record; context, examples: as they go into the prompt; items: the context that is in
-    it, by id; shots: the examples that are in it."""
-
-    offers: tuple[Offer, ...] = ()
-    context: str = ""
-    examples: str = ""
-    items: tuple[str, ...] = ()
-    shots: tuple[Shot, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-NOTHING: Final = Shaped()
 
 
 def shape(

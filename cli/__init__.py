@@ -7,7 +7,10 @@ Python's own start.
 from __future__ import annotations
 
 import sys
-from typing import Final
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from typing import Final
 
 COMMANDS: Final = ("init", "uninstall", "doctor", "status", "capture", "drain", "check", "signal", "show", "log", "stats", "router",
                    "feedback", "variants", "route", "run", "generate", "simulate", "suite", "gate", "sync", "reconcile", "export", "train",

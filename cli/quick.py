@@ -3,9 +3,13 @@ input) is left to the command itself, which says it better."""
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
-from typing import Final
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from typing import Any, Final
+
 
 VALUES: Final = ("--task", "--file", "--kind", "--difficulty", "--budget")
 FLAGS: Final = ("--dry-run", "--json")
@@ -18,7 +22,7 @@ def route(argv: list[str]) -> bool:
         return False
     from git_hone.ci import choosing
     from git_hone.cli import answer
-    from git_hone.hooks.place import plain
+    from git_hone.hooks.place import Place, plain
     from git_hone.learner.errors import HoneError
 
     values, flags = given
@@ -28,9 +32,13 @@ def route(argv: list[str]) -> bool:
         usd = None if budget is None else float(budget)
         if (usd is not None and not 0 <= usd <= 1_000_000) or (difficulty and difficulty not in choosing.DIFFICULTIES):
             return False
-        place = plain(Path.cwd())
+        place = plain(_Plain(os.getcwd()))  # type: ignore[arg-type]  # noqa: PTH109
         if place is None:
             return False
+        if (place.agent / choosing.CONTEXT).exists():  # it may name files in any way
+            from pathlib import Path
+
+            place = Place(*(None if path is None else Path(path) for path in place))  # type: ignore[arg-type]
         decided = choosing.choose(
             place, place.agent, choosing.clean(values["--task"][-1]), files=values.get("--file", ()), kind=values.get("--kind", [None])[-1],
             difficulty=difficulty, budget_usd=usd, log="--dry-run" not in flags,
@@ -42,6 +50,51 @@ def route(argv: list[str]) -> bool:
     for note in decided.notes:
         sys.stderr.write(f"git-hone: {note}\n")
     return True
+
+
+class _Plain(str):
+    """As much of `pathlib.Path` as asking needs; importing that takes as long as a decision. Whatever else is asked of it is asked of a
+    real one. `replace`, which a str has too, is not to be used."""
+
+    __slots__ = ()
+
+    def __truediv__(self, name: str) -> _Plain:
+        return _Plain(f"{self}/{name}" if self != "/" else f"/{name}")
+
+    @property
+    def parents(self) -> list[_Plain]:
+        found, at = list[_Plain](), str(self)
+        while at != "/":
+            at = os.path.dirname(at)  # noqa: PTH120
+            found.append(_Plain(at))
+        return found
+
+    def exists(self) -> bool:
+        return os.path.exists(self)  # noqa: PTH110
+
+    def is_dir(self) -> bool:
+        return os.path.isdir(self)  # noqa: PTH112
+
+    def is_file(self) -> bool:
+        return os.path.isfile(self)  # noqa: PTH113
+
+    def open(self, mode: str = "r", **more: Any) -> Any:
+        return open(self, mode, **more)  # noqa: PTH123
+
+    def read_bytes(self) -> bytes:
+        with open(self, "rb") as file:  # noqa: PTH123
+            return file.read()
+
+    def read_text(self, encoding: str) -> str:
+        return self.read_bytes().decode(encoding)
+
+    def rename(self, target: str) -> None:
+        os.rename(self, target)  # noqa: PTH104
+
+    def __getattr__(self, name: str) -> Any:
+        from pathlib import Path
+
+        return getattr(Path(self), name)
 
 
 def _read(argv: list[str]) -> tuple[dict[str, list[str]], set[str]] | None:

@@ -16,8 +16,13 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, Final, NamedTuple
+else:
+    from git_hone.learner.named import NamedTuple
 
 TORN_AFTER_S: Final = 30.0
 LIMIT_BYTES: Final = 64 << 20

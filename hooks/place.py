@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import NamedTuple
 
 from git_hone.learner.errors import GitError, UsageError
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import NamedTuple
+else:
+    from git_hone.learner.named import NamedTuple
 
 
 class Place(NamedTuple):
@@ -58,6 +63,8 @@ def plain(cwd: Path) -> Place | None:
 def find(cwd: Path) -> Place:
     """The place that `cwd` lies in. Raises UsageError outside a repository, and passes git's refusal on
     (a repository owned by somebody else) with its remedy."""
+    from pathlib import Path
+
     from git_hone.hooks import git
 
     out = git.attempt(
@@ -91,6 +98,8 @@ def find(cwd: Path) -> Place:
 
 
 def _agent(common: Path, cwd: Path) -> Path:
+    from pathlib import Path
+
     from git_hone.hooks import git
 
     first = git.attempt(["worktree", "list", "--porcelain"], cwd)

@@ -14,21 +14,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from git_hone.hooks.place import Place
-from git_hone.learner.examples import LEAST
 from git_hone.learner.plans import STOPPED, Gate, measured
 from git_hone.learner.router.features import UNKNOWN, Task, task, words
-from git_hone.learner.routing import Past
+from git_hone.learner.routing import Memory, Past
 
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
 if TYPE_CHECKING:
+    import sqlite3
+    from typing import Any, Final
+
     from git_hone.hooks.batch import Batch
     from git_hone.hooks.state import State
     from git_hone.learner.context import Lifts
     from git_hone.learner.examples import Source
+
 
 TITLE: Final = 72
 MOST_WORDS: Final = 60
@@ -45,6 +47,8 @@ LEAST_ALIKE: Final = 0.1
 
 def remember(batch: Batch) -> None:
     """Write the rows of every change that this drain touched."""
+    from git_hone.learner.examples import LEAST
+
     state = batch.state
     for name in sorted(batch.touched):
         row = state.get("changes", name)
@@ -139,13 +143,14 @@ def offered_to(state: State, decision: str | None) -> list[dict[str, Any]] | Non
     return [{"id": name, "included": bool(included), "propensity": share} for name, included, share in rows] or None
 
 
-def recall(place: Place, n: int = RECENT) -> Sequence[Past]:
+def recall(place: Place, n: int = RECENT) -> Memory:
     """The last runs with a reward, oldest first: the mean over the changes that hold its lines, of the last `n` rows. Empty where nothing
     is recorded, or the cache cannot be read: deciding must go on. Kept in this process until the state is another."""
-    mark = _mark(place)
-    known = _held.get(place.hone)
-    if known is not None and mark is not None and known[:2] == (mark, n):
-        return known[2]
+    found: Memory = _once(place, n, lambda: _recalled(place, n))
+    return found
+
+
+def _recalled(place: Place, n: int) -> Memory:
     names = "run, change, at, reward, decision, model, prompt, kind, difficulty, language, folder, cost, title"
     rows = _ask(place, f"select {names} from past order by at desc, run, change limit ?", (n,))  # noqa: S608 - our names
     kept = {row[4] for row in rows if row[1] and row[4]}
@@ -154,13 +159,23 @@ def recall(place: Place, n: int = RECENT) -> Sequence[Past]:
     for row in reversed(rows):
         if row[1] or row[0] not in kept:  # what a change says counts, and a word that was given for the same choice no more
             by_run.setdefault(row[0], []).append(row)
-    found = [_past(of) for of in by_run.values()]
-    if mark is not None:
-        _held[place.hone] = (mark, n, found)
-    return found
+    return Memory(_past(of) for of in by_run.values())
 
 
-_held: Final[dict[Any, tuple[Any, int, Sequence[Past]]]] = {}
+def _once(place: Place, key: Any, work: Callable[[], Any]) -> Any:
+    """What `work` finds in the state, kept in this process until the state is another."""
+    mark = _mark(place)
+    if mark is None:
+        return work()
+    known = _held.get(str(place.hone))
+    if known is None or known[0] != mark:
+        known = _held[str(place.hone)] = mark, {}
+    if key not in known[1]:
+        known[1][key] = work()
+    return known[1][key]
+
+
+_held: Final[dict[str, tuple[Any, dict[Any, Any]]]] = {}
 
 
 def _mark(place: Place) -> tuple[int, bytes] | None:
@@ -228,6 +243,11 @@ def _like(asked: Task, columns: str, only: str = "", join: str = "") -> tuple[st
 
 def lifts(place: Place) -> Lifts:
     """What context was measured to do, by kind of task, and of all under None; empty where nothing is known."""
+    found: Lifts = _once(place, "lifts", lambda: _lifts(place))
+    return found
+
+
+def _lifts(place: Place) -> Lifts:
     from git_hone.learner.context import Lift
 
     known = next(iter(_ask(place, "select value from meta where key = 'lifts'")), None)
@@ -238,15 +258,20 @@ def lifts(place: Place) -> Lifts:
 
 
 def has_examples(place: Place) -> bool:
-    return bool(_ask(place, "select 1 from examples limit 1"))
+    return bool(_once(place, "examples", lambda: _ask(place, "select 1 from examples limit 1")))
 
 
-def gates(place: Place, kinds: Iterable[str]) -> list[Gate]:
+def gates(place: Place, kinds: Sequence[str]) -> list[Gate]:
     """What each of these gates has shown here, on top of its prior.
 
     Nobody knows whether an attempt that was stopped would have been good, so it counts as bad: recall is seen from above, and false
     alarms stay as the prior has them. What a gate let through is judged by the reward that came later.
     """
+    found: list[Gate] = _once(place, tuple(kinds), lambda: _gates(place, kinds))
+    return found
+
+
+def _gates(place: Place, kinds: Iterable[str]) -> list[Gate]:
     seen: dict[str, list[tuple[bool, bool]]] = {}
     rows = _ask(
         place,
@@ -261,11 +286,16 @@ def gates(place: Place, kinds: Iterable[str]) -> list[Gate]:
 
 def _ask(place: Place, sql: str, values: Sequence[Any] = ()) -> list[Any]:
     """Rows; none where the state cannot be read, or is another version's: deciding must go on."""
-    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(_open(place)) as db:
+    try:
+        import _sqlite3 as sqlite  # what sqlite3 is made of, without its dates and times: they take longer to import than a question
+    except ImportError:
+        import sqlite3 as sqlite  # type: ignore[no-redef]
+
+    with contextlib.suppress(sqlite.DatabaseError), contextlib.closing(_open(place, sqlite.connect)) as db:
         return db.execute(sql, values).fetchall()
     return []
 
 
-def _open(place: Place) -> sqlite3.Connection:
+def _open(place: Place, connect: Callable[..., sqlite3.Connection]) -> sqlite3.Connection:
     name = str(place.hone / "state.db").replace("%", "%25").replace("?", "%3f").replace("#", "%23")  # as_uri() loads urllib
-    return sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=0.2)
+    return connect(f"file:{name}?mode=ro", uri=True, timeout=0.2)

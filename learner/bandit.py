@@ -17,7 +17,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from typing import Final, NamedTuple, Protocol
+else:
+    from git_hone.learner.named import NamedTuple
+
+    Protocol = object
 
 GAMMA: Final = 0.99
 FLOOR: Final = 0.05
@@ -41,7 +48,6 @@ class Draws(Protocol):
 
     def random(self) -> float:
         """A number in [0, 1)."""
-        ...
 
 
 class Policy(Protocol):

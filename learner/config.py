@@ -14,22 +14,31 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final
 
 from git_hone.learner.errors import ConfigError
 
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, Final
+
 VERSION: Final = 1
 MAX_BYTES: Final = 1 << 20
-SCHEMA_PATH: Final = Path(__file__).with_name("learning-config.schema.json")
+SCHEMA_PATH: Final = os.path.join(os.path.dirname(__file__), "learning-config.schema.json")  # noqa: PTH118, PTH120
 TIP: Final = "the keys and their defaults: docs/reference/configuration.md"
 
 
 @lru_cache(maxsize=1)
 def schema() -> dict[str, Any]:
     """The published JSON Schema (draft 2020-12) as a dict; do not change it."""
-    loaded: dict[str, Any] = json.loads(SCHEMA_PATH.read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(_schema_bytes())
     return loaded
+
+
+@lru_cache(maxsize=1)
+def _schema_bytes() -> bytes:
+    with open(SCHEMA_PATH, "rb") as file:  # noqa: PTH123 - pathlib takes longer to import than the rest of a decision
+        return file.read()
 
 
 def _defaults(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def load(path: Path, cache: Path | None = None) -> Config:
         return Config(DEFAULTS)
     data = _parse(path, raw)
     _refuse_newer(path, data)
-    digest = _mark(raw) + _mark(SCHEMA_PATH.read_bytes())
+    digest = _mark(raw) + _mark(_schema_bytes())
     warnings = _cached(cache, digest)
     if warnings is None:
         errors, warnings = _check(path, data)
@@ -169,7 +178,7 @@ def _read(path: Path) -> bytes | None:
     return raw
 
 
-class _Object(dict[str, Any]):
+class _Object(dict):  # type: ignore[type-arg]
     """A JSON object that remembers which keys were written twice; json would keep the last one silently."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:

@@ -20,17 +20,21 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_hone.learner.errors import ConfigError
-from git_hone.learner.variants import breaks
+from git_hone.learner.variants import breaks, bundled
 
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
+    from typing import Any, Final, NamedTuple
 
     from git_hone.learner.bandit import Draws
     from git_hone.learner.store import Store
+else:
+    from git_hone.learner.named import NamedTuple
+
 
 FILE: Final = "context.json"
 MAX_BYTES: Final = 4 << 20
@@ -92,7 +96,7 @@ def load(folder: Path) -> list[Bundle]:
 @lru_cache(maxsize=1)
 def schema() -> dict[str, Any]:
     """The published JSON Schema of the file; do not change it."""
-    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("context.schema.json").read_text("utf-8"))
+    loaded: dict[str, Any] = bundled("context.schema.json")
     return loaded
 
 

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from git_hone.learner.router.features import Task, task, words
 from git_hone.learner.routing import similarity
 
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Final, NamedTuple
 
     from git_hone.learner.store import Store
+else:
+    from git_hone.learner.named import NamedTuple
+
 
 LEAST: Final = 0.7
 BALANCE: Final = 0.5

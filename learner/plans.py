@@ -11,9 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise, permutations
-from typing import Any, Final, NamedTuple
 
 from git_hone.learner.router.exported import Expected
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from typing import Any, Final, NamedTuple
+else:
+    from git_hone.learner.named import NamedTuple
 
 HARDER: Final = 0.5
 """Odds of the next model on a task that the one before failed, relative to what they would be without knowing that."""

@@ -7,19 +7,22 @@ the best that begins with another model, which is taken as often as it is likely
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final, NamedTuple
 
 from git_hone.learner import bandit, plans
 from git_hone.learner.errors import UsageError
 from git_hone.learner.plans import Gate, Plan
 from git_hone.learner.router.exported import Z95, Expected, Router
 from git_hone.learner.router.features import UNKNOWN, Task
-from git_hone.learner.variants import Model, Prompt, is_loopback
+from git_hone.learner.variants import Model, Prompt, bundled, is_loopback
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from typing import Any, Final, NamedTuple
+else:
+    from git_hone.learner.named import NamedTuple
 
 ROUTER_ROWS: Final = 20.0
 """Rows that a trained router's word on a kind of task is worth against what was seen since it was trained."""
@@ -51,6 +54,53 @@ class Past(NamedTuple):
     change_id: str | None
     title: str
     step: int = 0
+
+
+class Seen(NamedTuple):
+    """Sums over past runs: n of them, their rewards, and the costs of the `n_cost` that have one."""
+
+    n: int
+    reward: float
+    cost_usd: float
+    n_cost: int
+
+
+class Memory(tuple[Past, ...]):
+    """Past runs, oldest first, and what is worked out of them only once, however often it is asked for."""
+
+    def __init__(self, *_: object) -> None:
+        self.known: dict[Any, Any] = {}
+
+    @classmethod
+    def of(cls, past: Sequence[Past]) -> Memory:
+        return past if isinstance(past, cls) else cls(past)
+
+    def once(self, key: Any, work: Callable[[], Any]) -> Any:
+        if key not in self.known:
+            if len(self.known) >= MOST_KNOWN:
+                self.known.clear()
+            self.known[key] = work()
+        return self.known[key]
+
+    def seen(self, models: tuple[str, ...], since: float | None = None, kind: tuple[str, ...] | None = None) -> Seen:
+        """Of the first attempts by a model of these names, after `since` (seconds since 1970), on tasks of this kind."""
+        seen: Seen = self.once(("seen", models, since, kind), lambda: self._seen(models, since, kind))
+        return seen
+
+    def _seen(self, models: tuple[str, ...], since: float | None, kind: tuple[str, ...] | None) -> Seen:
+        rows = [
+            one
+            for one in self
+            if one.model in models
+            and not one.step
+            and (since is None or one.at > since)
+            and (kind is None or one.path[:1] == kind)
+        ]
+        costs = [one.cost_usd for one in rows if one.cost_usd is not None]
+        return Seen(len(rows), math.fsum(one.reward for one in rows), math.fsum(costs), len(costs))
+
+
+MOST_KNOWN: Final = 1000
 
 
 class Settings(NamedTuple):
@@ -109,34 +159,31 @@ def able(models: Iterable[Model], settings: Settings) -> tuple[list[Model], list
 def expect(task: Task, models: Sequence[Model], router: Router | None, past: Sequence[Past]) -> dict[str, Expected]:
     """What each model is expected to do with this task, when it is the first to try. What a model did after another had failed says
     nothing of that: those tasks are harder (`plans.HARDER`)."""
+    memory = Memory.of(past)
     trained = router.expect(task) if router else {}
     since = float(router.about.get("trained_at") or 0.0) if router else 0.0
     found = {}
     for model in models:
         known = model.id in trained
         base, rows = (trained[model.id], ROUTER_ROWS) if known else (prior(task, model), float(_priors()["rows"]))
-        seen = [
-            one for one in past
-            if one.model in (model.id, model.model) and not one.step and (not known or one.at > since)
-        ]  # fmt: skip
-        alike = [one for one in seen if one.path[:1] == task.path[:1]]
+        names, start = (model.id, model.model), since if known else None
+        alike, seen = memory.seen(names, start, task.path[:1]), memory.seen(names, start)
         found[model.id] = _after(base, rows, rows if known else COST_ROWS, alike, seen)
     return found
 
 
-def _after(base: Expected, rows: float, cost_rows: float, alike: Sequence[Past], seen: Sequence[Past]) -> Expected:
+def _after(base: Expected, rows: float, cost_rows: float, alike: Seen, seen: Seen) -> Expected:
     """`base`, first with all that was seen of the model (of the reward, for half of what it is worth), then with what was seen on such
     tasks. rows, cost_rows: what the base's word on reward and on cost is worth."""
-    general = (rows * base.reward + sum(one.reward for one in seen)) / (rows + len(seen)) if seen else base.reward
-    reward = (rows * general + sum(one.reward for one in alike)) / (rows + len(alike))
+    general = (rows * base.reward + seen.reward) / (rows + seen.n) if seen.n else base.reward
+    reward = (rows * general + alike.reward) / (rows + alike.n)
     cost = _mean_cost(_mean_cost(base.cost_usd, cost_rows, seen), rows, alike)
-    reach = (base.high - base.low) / 2 * math.sqrt(rows / (rows + len(alike)))
-    return Expected(reward, max(0.0, reward - reach), min(1.0, reward + reach), cost, base.n + len(alike))
+    reach = (base.high - base.low) / 2 * math.sqrt(rows / (rows + alike.n))
+    return Expected(reward, max(0.0, reward - reach), min(1.0, reward + reach), cost, base.n + alike.n)
 
 
-def _mean_cost(base: float, rows: float, seen: Sequence[Past]) -> float:
-    costs = [one.cost_usd for one in seen if one.cost_usd is not None]
-    return (rows * base + math.fsum(costs)) / (rows + len(costs)) if costs else base
+def _mean_cost(base: float, rows: float, seen: Seen) -> float:
+    return (rows * base + seen.cost_usd) / (rows + seen.n_cost) if seen.n_cost else base
 
 
 def prior(task: Task, model: Model) -> Expected:
@@ -152,7 +199,7 @@ def prior(task: Task, model: Model) -> Expected:
 
 @lru_cache(maxsize=1)
 def _priors() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((Path(__file__).parent / "router" / "priors.json").read_text("utf-8"))
+    loaded: dict[str, Any] = bundled("router/priors.json")
     return loaded
 
 
@@ -171,13 +218,13 @@ def decide(
 ) -> Choice:
     """The answer. Raises UsageError when no model may be asked or no plan fits the budget."""
     kept, left_out = able(models, settings)
+    past = Memory.of(past)
     expected = expect(task, kept, router, past)
     ranked = _ranked(expected, router, gates, budget_usd)
     rival, shares = _shares(ranked, expected, router, gates, settings.epsilon)
     drawn, _ = bandit.draw(shares, random)
     plan = ranked[0] if drawn == name_of(ranked[0]) or rival is None else rival
-    arms = {name: bandit.Arm(RELATIVE * arm.wins, RELATIVE * arm.trials) for name, arm in prompt_arms(prompts, past).items()}
-    prompt_shares = (policy or bandit.Thompson()).shares(arms)
+    prompt_shares = prompt_chances(prompts, past, policy or bandit.Thompson())
     prompt_id, _ = bandit.draw(prompt_shares, random)
     return Choice(
         plan, shares, next(one for one in prompts if one.id == prompt_id), prompt_shares, expected,
@@ -248,6 +295,16 @@ def first_models(
     expected = expect(task, kept, router, past)
     _, shares = _shares(_ranked(expected, router, gates, budget_usd), expected, router, gates, settings.epsilon)
     return {name.split(" > ")[0]: share for name, share in shares.items()}
+
+
+def prompt_chances(prompts: Sequence[Prompt], past: Sequence[Past], policy: bandit.Policy) -> dict[str, float]:
+    """How likely each prompt is to be chosen."""
+
+    def work() -> dict[str, float]:
+        arms = prompt_arms(prompts, past)
+        return policy.shares({name: bandit.Arm(RELATIVE * arm.wins, RELATIVE * arm.trials) for name, arm in arms.items()})
+
+    return dict(Memory.of(past).once(("prompts", tuple(one.id for one in prompts), policy), work))
 
 
 def prompt_arms(prompts: Sequence[Prompt], past: Sequence[Past], gamma: float = bandit.GAMMA) -> dict[str, bandit.Arm]:

@@ -12,15 +12,22 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from git_hone.learner.errors import ConfigError
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, Final, Literal, NamedTuple, TypeVar
+
+    Provider = Literal["ollama", "openai-compatible", "anthropic"]
+    Variant = TypeVar("Variant", "Prompt", "Model")
+else:
+    from git_hone.learner.named import NamedTuple
 
 PROMPTS: Final = "prompt_variants.json"
 MODELS: Final = "model_variants.json"
 MAX_BYTES: Final = 4 << 20
-Provider = Literal["ollama", "openai-compatible", "anthropic"]
 ENDPOINTS: Final[dict[Provider, str]] = {
     "ollama": "http://127.0.0.1:11434",
     "openai-compatible": "http://127.0.0.1:8080/v1",
@@ -167,9 +174,23 @@ def is_loopback(endpoint: str) -> bool:
     >>> is_loopback("http://localhost:11434"), is_loopback("https://api.example.com/v1"), is_loopback("http://[::1]:80")
     (True, False, True)
     """
+    return (_address(endpoint)[0] or "") in _LOOPBACK
+
+
+def _address(endpoint: str) -> tuple[str | None, int | None]:
+    """Host and port. Raises ValueError for what is no address. A plain one is read without urllib, which takes long to import.
+
+    >>> _address("http://127.0.0.1:8080/v1"), _address("https://API.example"), _address("http://[::1]")
+    (('127.0.0.1', 8080), ('api.example', None), ('::1', None))
+    """
+    if (plain := re.fullmatch(r"https?://([a-z0-9.-]+)(?::([0-9]{1,5}))?(?:/[A-Za-z0-9._/-]*)?", endpoint)) is not None and int(
+        plain[2] or 0
+    ) < 65_536:
+        return plain[1], int(plain[2]) if plain[2] else None
     from urllib.parse import urlsplit
 
-    return (urlsplit(endpoint).hostname or "") in _LOOPBACK
+    parts = urlsplit(endpoint)
+    return parts.hostname, parts.port
 
 
 def save(folder: Path, variants: Sequence[Prompt] | Sequence[Model]) -> Path:
@@ -249,9 +270,6 @@ def _near(word: str, known: Iterable[str], n: int) -> list[str]:
     return get_close_matches(word, list(known), n)
 
 
-Variant = TypeVar("Variant", Prompt, Model)
-
-
 def find(variants: Iterable[Variant], id_: str, file: str) -> Variant:
     """The variant of this id. Raises ConfigError with the nearest known id."""
     known = {one.id: one for one in variants}
@@ -264,10 +282,16 @@ def find(variants: Iterable[Variant], id_: str, file: str) -> Variant:
     )
 
 
+def bundled(name: str) -> Any:
+    """The JSON file of this name that lies beside the modules of the learner."""
+    with open(f"{os.path.dirname(__file__)}/{name}", "rb") as file:  # noqa: PTH120, PTH123 - pathlib takes long to import
+        return json.load(file)
+
+
 @lru_cache(maxsize=1)
 def schema() -> dict[str, Any]:
     """The published JSON Schema of both files' entries; do not change it."""
-    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("variants.schema.json").read_text("utf-8"))
+    loaded: dict[str, Any] = bundled("variants.schema.json")
     return loaded
 
 
@@ -323,11 +347,9 @@ def _senseless(name: str, value: Any) -> str | None:
     if name == "template" and value not in TEMPLATES and "{task}" not in value:
         return "text with {task} (else it would never say what is to be done)"
     if name == "endpoint":
-        from urllib.parse import urlsplit
-
         try:
-            parts = urlsplit(value)
-            if parts.hostname and parts.port != 0:
+            host, port = _address(value)
+            if host and port != 0:
                 return None
         except ValueError:
             pass

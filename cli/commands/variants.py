@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -106,7 +106,7 @@ def _words(rows: dict[str, list[dict[str, Any]]]) -> str:
 @click.option(
     "--template", type=click.Path(path_type=Path), metavar="FILE", help="Add a prompt: its text; `-` is standard input."
 )
-@click.option("--provider", type=click.Choice(get_args(variants.Provider)), help="Add a model: how to talk to it.")
+@click.option("--provider", type=click.Choice(tuple(variants.ENDPOINTS)), help="Add a model: how to talk to it.")
 @click.option("--endpoint", metavar="URL", help="Where it is; the provider's own address by default.")
 @click.option("--model", "model_name", metavar="NAME", help="The model's name there; the ID by default.")
 @click.option(

@@ -9,11 +9,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, NamedTuple
 
 from git_hone.learner.errors import ConfigError
 from git_hone.learner.router.features import Task, nodes, words
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, Final, NamedTuple
+else:
+    from git_hone.learner.named import NamedTuple
 
 VERSION: Final = 1
 Z95: Final = 1.959963984540054
@@ -45,6 +50,7 @@ class Router(NamedTuple):
     slope, offset: calibration; the reward is offset + slope * (mean + words). spread: standard deviation of a single reward around
     its prediction. price_of_reward: USD that one point of reward (0 to 1) is worth; null = cost does not matter.
     shrinkage: rows that a parent's word is worth. about: how it came to be, for people (trained on what, how it compared).
+    read: the hash that stood in its file, checked; None for one that was not read.
     """
 
     arms: tuple[str, ...]
@@ -57,6 +63,7 @@ class Router(NamedTuple):
     shrinkage: float
     price_of_reward: float | None = None
     about: Mapping[str, Any] = {}
+    read: str | None = None
 
     def expect(self, task: Task) -> dict[str, Expected]:
         """What each arm is expected to do with `task`."""
@@ -86,7 +93,7 @@ class Router(NamedTuple):
     @property
     def version(self) -> str:
         """The first 12 hex digits of the hash of its content."""
-        return _hash(self._body())[:12]
+        return (self.read or _hash(self._body()))[:12]
 
     def _body(self) -> dict[str, Any]:
         def numbers(values: Iterable[float]) -> list[float]:
@@ -151,7 +158,7 @@ def load(path: Path) -> Router:
             tip=f"restore it with `git checkout -- {path.name}`, or {again}",
         )
     try:
-        router = _router(body)
+        router = _router(body)._replace(read=hash_)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{path}: {type(error).__name__}: {error}", tip=again) from None
     return router

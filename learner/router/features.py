@@ -12,8 +12,12 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from pathlib import PurePosixPath
-from typing import Final, NamedTuple
+
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
+if TYPE_CHECKING:
+    from typing import Final, NamedTuple
+else:
+    from git_hone.learner.named import NamedTuple
 
 BUCKETS: Final = 1 << 16
 """Words and pairs of neighbours share this many buckets."""
@@ -45,10 +49,25 @@ def task(text: str = "", *, kind: str | None = None, difficulty: str | None = No
     >>> task("anything").path
     ('?', '?', '?', '?')
     """
-    names = [PurePosixPath(file) for file in files]
-    languages = Counter(_LANGUAGES.get(name.suffix.lstrip("."), UNKNOWN) for name in names)
-    folders = Counter(name.parts[0] if len(name.parts) > 1 else "." for name in names)
+    names = [_parts(file) for file in files]
+    languages = Counter(_LANGUAGES.get(_ending(name[-1]) if name else "", UNKNOWN) for name in names)
+    folders = Counter(name[0] if len(name) > 1 else "." for name in names)
     return Task((kind or UNKNOWN, difficulty or UNKNOWN, _most(languages), _most(folders)), text)
+
+
+def _parts(path: str) -> list[str]:
+    """As `PurePosixPath.parts`, which takes long to import."""
+    root = ["/"] if path.startswith("/") else []
+    return root + [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _ending(name: str) -> str:
+    """
+    >>> _ending("a.tar.gz"), _ending(".bashrc"), _ending("a.")
+    ('gz', '', '')
+    """
+    stem, dot, end = name.rpartition(".")
+    return end if stem and dot else ""
 
 
 def _most(counts: Mapping[str, int]) -> str:

@@ -174,7 +174,7 @@ def test_a_better_candidate_is_adopted_with_a_line_in_the_ledger_and_a_worse_one
     low, high = (told["policies"]["candidate"]["reward"][end] for end in ("low", "high"))
     assert low < 0.9 * 0.9 + 0.1 * (0.9 + 0.2) / 2 < high  # every tenth task goes to the other model, to keep learning
     good = Path(".agent/router.candidate.json").read_text()
-    assert hone("adopt", "--price", "1.5")[0] == 0
+    assert hone("adopt")[0] == 0
     assert Path(".agent/router.json").read_text() == good
     assert not Path(".agent/router.candidate.json").exists()
 
@@ -186,14 +186,14 @@ def test_a_better_candidate_is_adopted_with_a_line_in_the_ledger_and_a_worse_one
     assert Path(".agent/router.json").read_text() == good
     code, _, errors = hone("adopt", "--force")
     assert code == 2 and "--reason" in errors
-    code, said, _ = hone("adopt", "--force", "--reason", "to see what happens")
+    code, said, _ = hone("adopt", "--price", "2.5", "--force", "--reason", "to see what happens")
     assert code == 0 and "adopted" in said
     assert Path(".agent/router.previous.json").read_text() == good
 
     first, second = (json.loads(line) for line in Path(".agent/promotions.jsonl").read_text().splitlines())
     assert (first["from"], first["to"], first["verdict"], first["reason"]) == (None, told["candidate"], "better", None)
     assert (second["from"], second["verdict"], second["reason"]) == (told["candidate"], "worse", "to see what happens")
-    assert first["numbers"]["price_of_reward_usd"] == 1.5 != second["numbers"]["price_of_reward_usd"]
+    assert first["numbers"]["price_of_reward_usd"] != second["numbers"]["price_of_reward_usd"] == 2.5
     assert first["numbers"]["better_by"]["low"] > 0 > second["numbers"]["better_by"]["high"]
 
 
