@@ -150,6 +150,20 @@ class LearningPipeline:
         self._file_run(task, id_, prompt, role, str(row["decision_id"]), said)
         return Recorded(str(row["decision_id"]), reward)
 
+    def fetch_web_knowledge(self, card: Mapping[str, Any], query: str, library: str) -> str:
+        """What the documentation of a library says about `query`, as text for a prompt, with the addresses it is from: the first
+        paragraphs of at most three pages. Empty where the design card does not say `web: on`, and where no page fits.
+
+        library: a name of `git_hone.ci.web.LIBRARIES`, or the address of a page to begin with. Only pages of `web.allowed_domains` are
+        fetched, and none while `privacy.local_only` is on: then only cached pages are used. Raises UsageError for what is not allowed,
+        WebError for a first page that cannot be had.
+        """
+        from git_hone.ci import web
+
+        if card.get("web") not in (True, "on", "yes", "true"):
+            return ""
+        return web.for_prompt(web.Web(self.place).search(query, library))
+
     def stats(self) -> Stats:
         """What worked here, from everything that is on record."""
         from git_hone.learner import experience
@@ -256,6 +270,7 @@ class LearningPipeline:
     updateModel = updateModelVariant = update_model
     recordRun = record_run
     getStats = stats
+    fetchWebKnowledge = fetch_web_knowledge
 
 
 def _checked(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -179,4 +179,16 @@ DECISIONS: Final = Table(
     },
 )
 
-TABLES: Final[dict[str, Table]] = {table.name: table for table in (RUNS, CHANGES, SIGNALS, OUTCOMES, PAIRS, DECISIONS)}
+WEB_CACHE: Final = Table(
+    "web_cache",
+    ("url",),
+    {
+        "url": "str",  # as it was asked for, without its fragment
+        "location": "str",  # where the redirects led; the same address when there were none
+        "html": "str",  # the page as it came, up to 2 MB
+        "fetched_at": "ts",
+    },
+    month="fetched_at",
+)
+
+TABLES: Final[dict[str, Table]] = {table.name: table for table in (RUNS, CHANGES, SIGNALS, OUTCOMES, PAIRS, DECISIONS, WEB_CACHE)}

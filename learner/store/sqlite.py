@@ -1,7 +1,7 @@
 """The four tables of the first designs (runs, signals, pairs, web_cache) as one SQLite file, for tools that read that.
 
 A cache, made from the store each time and replaced as a whole; nothing is ever read back from it. What the record does not
-know is NULL there too. `web_cache` exists and is empty: no page is recorded yet.
+know is NULL there too.
 """
 
 from __future__ import annotations
@@ -86,6 +86,11 @@ SELECT row_number() OVER (ORDER BY p.recorded_at, p.pair_id), n.task,
 """
 
 
+WEB_CACHE: Final = """
+SELECT url, html, strftime(fetched_at, '%Y-%m-%d %H:%M:%S') FROM web_cache ORDER BY url
+"""
+
+
 def export_sqlite(store: Store, target: Path) -> dict[str, int]:
     """Write the SQLite file and return how many rows each table got.
 
@@ -103,7 +108,7 @@ def export_sqlite(store: Store, target: Path) -> dict[str, int]:
                 "runs": _copy(engine, RUNS, base, "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", slug_at=2),
                 "signals": _copy(engine, SIGNALS, base, "INSERT INTO signals VALUES (?, ?, ?, ?, ?, ?, ?)"),
                 "pairs": _copy(engine, PAIRS, base, "INSERT INTO pairs VALUES (?, ?, ?, ?, ?, ?)", slug_at=1),
-                "web_cache": 0,
+                "web_cache": _copy(engine, WEB_CACHE, base, "INSERT INTO web_cache VALUES (?, ?, ?)"),
             }
             base.commit()
         beside.replace(target)
