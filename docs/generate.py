@@ -85,7 +85,7 @@ def kind(what: click.ParamType[Any]) -> str:
 def records() -> str:
     """The page of tables; what a column means is the comment beside it."""
     source = inspect.getsource(tables)
-    told = dict(re.findall(r"^([A-Z]+): Final(?:\[[^\n]*\])? = (?:Table\()?\{?\n(.*?)^[)}]", source, re.MULTILINE | re.DOTALL))
+    told = dict(re.findall(r"^([A-Z_]+): Final(?:\[[^\n]*\])? = (?:Table\()?\{?\n(.*?)^[)}]", source, re.MULTILINE | re.DOTALL))
     page = [
         "# Records",
         "",
