@@ -13,6 +13,7 @@ from git_hone.ci.arena.sealed import Arena
 from git_hone.ci.arena.testing import Tested, run_tests
 from git_hone.ci.suite.doctor import Doctor, Found
 from git_hone.ci.suite.trees import Trees
+from git_hone.learner.errors import DataError
 from git_hone.learner.suite.tasks import Environment, File, Task
 from git_hone.learner.suite.verdicts import PASSED, Split, split
 
@@ -59,7 +60,7 @@ def verify(
     known: the environment, where it was found before; else the doctor looks for one.
     """
     with tempfile.TemporaryDirectory(prefix="git-hone-arena-", ignore_cleanup_errors=True) as base:
-        arena = Arena(Path(base) / "arena", files, trees.content)
+        arena = _arena(Path(base) / "arena", files, trees, {**solution, **tests})
         whole = {path: file for path, file in {**files, **solution, **tests}.items() if file is not None}
 
         def after(environment: Environment, python: Path) -> Tested:
@@ -80,6 +81,16 @@ def verify(
     if not told.fail_to_pass:
         raise NotATask("its tests are flaky")
     return Verified(told, found.environment, round(max(one.ran.seconds for one in afters), 3))
+
+
+def _arena(folder: Path, files: Mapping[str, File], trees: Trees, over: Overlay) -> Arena:
+    """The arena, in which the reference can be put too. Raises NotATask for paths and links that lead out only together."""
+    try:
+        arena = Arena(folder, files, trees.content)
+        arena.put(over)
+    except DataError:
+        raise NotATask("a path or link that leads out of the arena") from None
+    return arena
 
 
 def _passes(found: Found) -> None:

@@ -118,7 +118,7 @@ def verify(ctx: click.Context, name: str, run: bool, jobs: int | None, as_json: 
     """
     from git_hone.ci.suite import checking
 
-    checked = checking.check(_place(), name, _jobs(jobs), _teller(), run=run)
+    checked = checking.check(_place(), name, _jobs(jobs) if run else 1, _teller(), run=run)
     wrong = {name: words for name, words in checked.ends.items() if words}
     if as_json:
         click.echo(
@@ -126,7 +126,7 @@ def verify(ctx: click.Context, name: str, run: bool, jobs: int | None, as_json: 
         )
     else:
         for task, words in wrong.items():
-            click.echo(f"{task}: {words}")
+            click.echo(table.plain(f"{task}: {words}"))
         what = "hold, run with and without their solutions" if run else "fit their hashes"
         click.echo(
             f"suite {name}: {len(checked.ends) - len(wrong)} of {len(checked.ends)} tasks {what}, hash {checked.hash[:12]}"
@@ -179,8 +179,13 @@ def _place() -> Any:
 
 
 def _jobs(asked: int | None) -> int:
+    """How many at a time; where tests would reach the network, a word about it."""
     import os
 
+    from git_hone.ci.arena import sandbox
+
+    if not sandbox.namespaces():
+        click.echo("git-hone: this kernel gives users no namespaces, so tests that run can reach the network", err=True)
     return asked or len(os.sched_getaffinity(0))
 
 

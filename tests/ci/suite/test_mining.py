@@ -10,12 +10,15 @@ import pytest
 
 from git_hone.ci.suite import storing
 from git_hone.cli import main
+from git_hone.learner.errors import DataError
 
 
 def mined(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
     capsys.readouterr()
     assert main(["suite", "mine", "--jobs", "2", "--json", *options]) == 0
-    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert said.err == ""  # a pipe gets no progress
+    told: dict[str, Any] = json.loads(said.out)
     return told
 
 
@@ -74,6 +77,27 @@ def test_a_message_that_says_nothing_makes_no_task(project: Any, capsys: pytest.
     assert mined(capsys)["counts"] == {"candidates": 1, "valid": 0, "its message says nothing that could be asked": 1}
 
 
+def test_the_documented_way_to_judge_an_attempt_works(
+    project: Any, none_taken: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/suite.md").read_text("utf-8")
+    names: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)  # noqa: S102
+    suite = storing.load(Path(mined(capsys)["folder"]))
+    name, path = suite.manifest.tasks[0].id, "src/calc/__init__.py"
+    tries = {
+        b"def add(a, b):\n    return b if a is None else a + b\n": True,
+        b"def add(a, b):\n    return b\n": False,
+        b"def add(a, b:\n": False,
+        b"while True: pass\n": False,
+        b"import os\nos._exit(0)\n": False,
+    }
+    for number, (text, passed) in enumerate(tries.items()):
+        assert names["attempt"](suite, name, {path: text}, tmp_path / str(number)) == passed
+    with pytest.raises(DataError, match="leaves its folder"):
+        names["attempt"](suite, name, {"../conftest.py": b""}, tmp_path / "out")
+
+
 def test_the_list_names_the_tasks(project: Any, none_taken: str, capsys: pytest.CaptureFixture[str]) -> None:
     mined(capsys)
     assert main(["suite", "list"]) == 0
@@ -97,3 +121,30 @@ def test_an_unknown_suite_and_a_bad_name_are_refused(project: Any, none_taken: s
     assert "no suite there" in capsys.readouterr().err
     assert main(["suite", "list", "--name", "../other"]) == 2
     assert "is no name for a suite" in capsys.readouterr().err
+
+
+def test_a_commit_whose_links_lead_out_is_left_out_and_the_others_stay(
+    project: Any, none_taken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project.path / "top").mkdir()
+    project.write("top/x.txt", "x")
+    (project.path / "a/b/c").mkdir(parents=True)
+    (project.path / "a/b/c/up").symlink_to("../../../top")
+    (project.path / "way").symlink_to("a/b/c/up/../..")
+    project.write("src/calc/__init__.py", (project.path / "src/calc/__init__.py").read_text() + "\n\ndef one():\n    return 1\n")
+    project.write("tests/test_one.py", "from calc import one\n\n\ndef test_one():\n    assert one() == 1\n")
+    project.commit("Give one where one is wanted")
+    told = mined(capsys)
+    assert told["counts"] == {
+        "candidates": 2, "valid": 1, "environment: declared": 1, "a path or link that leads out of the arena": 1,
+    }  # fmt: skip
+    (task,) = storing.load(Path(told["folder"])).manifest.tasks
+    assert task.origin.commit == none_taken
+
+
+def test_a_kernel_without_namespaces_is_said(
+    project: Any, none_taken: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("git_hone.ci.arena.sandbox.namespaces", lambda: False)
+    assert main(["suite", "mine"]) == 0
+    assert "can reach the network" in capsys.readouterr().err
