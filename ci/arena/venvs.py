@@ -24,7 +24,7 @@ PYTHON: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class NotInstalled(Exception):
-    """The requirements cannot be installed here; the words are the installer's last line."""
+    """The requirements cannot be installed here; the words are the installer's errors."""
 
 
 def cache() -> Path:
@@ -97,4 +97,4 @@ def _pip(command: list[str]) -> None:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith("ERROR:")] or lines
-        raise NotInstalled((errors[-1] if errors else f"the installer ended with {done.returncode}")[:300])
+        raise NotInstalled(" ".join(errors)[:600] or f"the installer ended with {done.returncode}")

@@ -1,10 +1,12 @@
 """The environment doctor: finds an environment in which the tests of a commit run, most faithful first.
 
-lock file -> declared requirements -> those of the commit's time -> minimum, and within each the repair of missing imports.
+lock file -> requirements of the commit's time -> newest -> minimum, and within each two repairs: a pin that has no wheel for this
+Python is let go, a missing import is installed.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +14,13 @@ from typing import Final
 
 from git_hone.ci.arena import venvs
 from git_hone.ci.arena.testing import Tested
-from git_hone.learner.suite.declared import Declared, declared, repair, steps
+from git_hone.learner.suite.declared import Declared, declared, name_of, normal, repair, steps
 from git_hone.learner.suite.tasks import Environment, File
 from git_hone.learner.suite.verdicts import PASSED
 
 REPAIRS: Final = 4
+UNPINNED: Final = 8
+NO_WHEEL: Final = re.compile(r"(?:No matching distribution found for|Cannot install) (.{1,400}?)(?: because|$)")
 Try = Callable[[Environment, Path], Tested]
 
 
@@ -52,7 +56,7 @@ class Doctor:
         for step in steps(said):
             environment = _environment(said, step.requirements, step.constraints, step.name)
             for _ in range(REPAIRS):
-                python = self.python(environment)
+                environment, python = self._unpinned(environment)
                 if isinstance(python, str):
                     reason = python
                     break
@@ -64,7 +68,7 @@ class Doctor:
                 if not wanted:
                     break
                 environment = replace(environment, requirements=tuple(sorted({*environment.requirements, *wanted})),
-                                      step=f"{step.name}+imports")  # fmt: skip
+                                      step=f"{environment.step.removesuffix('+imports')}+imports")  # fmt: skip
             if best and all(outcome != "failed" for outcome in best.tested.outcomes.values()) and _score(best.tested)[0]:
                 break
         return best or reason
@@ -73,6 +77,20 @@ class Doctor:
         """The environment that is already known, and what the tests say in it."""
         python = self.python(environment)
         return python if isinstance(python, str) else Found(environment, python, attempt(environment, python))
+
+    def _unpinned(self, environment: Environment) -> tuple[Environment, Path | str]:
+        """The environment, without the pins that cannot be met here one by one, and its interpreter or why there is none."""
+        for _ in range(UNPINNED):
+            python = self.python(environment)
+            lacking = NO_WHEEL.search(python) if isinstance(python, str) else None
+            names = {normal(name_of(word)) for word in re.split(r",\s*|\s+", lacking[1])} if lacking else set()
+            pins = [pin for pin in environment.constraints if normal(name_of(pin)) not in names]
+            if len(pins) == len(environment.constraints):
+                break
+            environment = replace(
+                environment, constraints=tuple(pins), step=f"{environment.step.removesuffix('+unpinned')}+unpinned"
+            )
+        return environment, python
 
     def python(self, environment: Environment) -> Path | str:
         """The interpreter of the environment, which is made when there is none; words when it cannot be."""

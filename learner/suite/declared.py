@@ -22,11 +22,13 @@ else:
 Read = Callable[[str], "str | None"]
 """The text of a file of the project by its path, None where there is none."""
 
-TESTING: Final = re.compile(r"^(?:tests?|testing|dev|develop|development|ci)$", re.IGNORECASE)
+TESTING: Final = re.compile(r"^(?:tests?|testing)$", re.IGNORECASE)
+DEVELOPING: Final = re.compile(r"^(?:dev|develop|development|ci)$", re.IGNORECASE)
 REQUIREMENTS: Final = ("requirements/tests.in", "requirements/test.in", "requirements/tests.txt", "requirements/test.txt",
-                       "requirements/testing.txt", "requirements/dev.in", "requirements/dev.txt", "requirements-test.txt",
-                       "requirements-tests.txt", "requirements-dev.txt", "requirements_test.txt", "requirements_dev.txt",
-                       "test-requirements.txt", "dev-requirements.txt", "tests/requirements.txt")  # fmt: skip
+                       "requirements/testing.txt", "requirements-test.txt", "requirements-tests.txt", "requirements_test.txt",
+                       "test-requirements.txt", "tests/requirements.txt")  # fmt: skip
+FOR_DEVELOPERS: Final = ("requirements/dev.in", "requirements/dev.txt", "requirements-dev.txt", "requirements_dev.txt",
+                         "dev-requirements.txt")  # fmt: skip
 LOCKS: Final = ("uv.lock", "poetry.lock", "pdm.lock")
 NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 REQUIREMENT: Final = re.compile(
@@ -47,12 +49,14 @@ missing module with an index must not get code run by it."""
 
 @dataclass
 class Declared:
-    """package: its name; runtime, testing: requirements; named: every requirement of every group, by normal name; pins: a lock's
-    {name: version}; paths: folders for PYTHONPATH; entry_points: in the form of entry_points.txt; generated: files of the build."""
+    """package: its name; runtime, testing: requirements; developing: those of wider groups, which hold where no test group is; named:
+    every requirement of every group, by normal name; pins: a lock's {name: version}; paths: folders for PYTHONPATH; entry_points: in
+    the form of entry_points.txt; generated: files of the build."""
 
     package: str | None = None
     runtime: list[str] = field(default_factory=list)
     testing: list[str] = field(default_factory=list)
+    developing: list[str] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
     pins: dict[str, str] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
@@ -62,7 +66,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing for the environment doctor to try. name: lock | declared | era | minimum."""
+    """One thing for the environment doctor to try. name: lock | era | declared | minimum."""
 
     name: str
     requirements: tuple[str, ...]
@@ -78,12 +82,15 @@ def declared(read: Read, paths: Iterable[str]) -> Declared:
     _setup_py(found, read("setup.py"))
     for name in REQUIREMENTS:
         if name in have:
-            _requirements_file(found, name, read, set())
+            _requirements_file(found, name, read, set(), found.testing)
+    for name in FOR_DEVELOPERS:
+        if name in have:
+            _requirements_file(found, name, read, set(), found.developing)
     _tox(found, read)
     for name in LOCKS:
         if name in have:
             _lock(found, _toml(read(name)))
-    found.runtime, found.testing = _unique(found.runtime), _unique(found.testing)
+    found.runtime, found.testing = _unique(found.runtime), _unique(found.testing or found.developing)
     own = normal(found.package or "")
     for part in (found.runtime, found.testing):
         part[:] = [one for one in part if normal(name_of(one)) != own]
@@ -100,19 +107,21 @@ def declared(read: Read, paths: Iterable[str]) -> Declared:
 def steps(found: Declared) -> list[Step]:
     """What to try, most faithful first; a step that would install what one before it did is left out.
 
-    lock: what is declared, at the versions of the lock, when it names what the project runs on. declared: what is declared, newest.
-    era: a requirement with a minimum stays below the next major version, because an old commit knew nothing of later ones.
-    minimum: the project's own requirements at their minimum.
+    lock: what is declared, at the versions of the lock, when it names what the project runs on. era: a requirement with a minimum
+    stays below the next major version, because an old commit knew nothing of later ones, and what the lock says of the rest
+    holds. declared: what is declared, newest. minimum: the project's own requirements at their minimum, the rest by the lock.
     """
     testing = [*found.testing, *([] if any(normal(name_of(one)) == "pytest" for one in found.testing) else ["pytest"])]
-    plain = tuple(sorted(_unique([*found.runtime, *testing])))
     known = {normal(name_of(one)) for one in found.runtime}
-    made = []
-    if found.pins and (not known or known & set(found.pins)):
-        made.append(Step("lock", plain, tuple(sorted(f"{name}=={version}" for name, version in found.pins.items()))))
-    made.append(Step("declared", plain))
-    made.append(Step("era", tuple(sorted(_unique([*map(era, found.runtime), *testing])))))
-    made.append(Step("minimum", tuple(sorted(_unique([*map(minimum, found.runtime), *testing])))))
+    pins = {name: f"{name}=={version}" for name, version in sorted(found.pins.items())}
+    others = tuple(pin for name, pin in pins.items() if name not in known)
+    plain, old, oldest = (
+        tuple(sorted(_unique([*map(change, found.runtime), *testing]))) for change in (str, era, minimum)
+    )  # fmt: skip
+    made = [Step("lock", plain, tuple(pins.values()))] if pins and (not known or known & set(pins)) else []
+    made += [Step("era", old, others), Step("declared", plain), Step("minimum", oldest, others)]
+    if not others and old == plain:
+        made = [step for step in made if step.name != "era"]
     kept: list[Step] = []
     for step in made:
         if all((step.requirements, step.constraints) != (one.requirements, one.constraints) for one in kept):
@@ -154,16 +163,16 @@ def normal(name: str) -> str:
 
 
 def era(requirement: str) -> str:
-    """Below the next major version of its minimum.
+    """Below the next major version of its minimum; what is at 0 may go on to 1.
 
     >>> era("Werkzeug>=2.0.0rc1"), era("click>=7.1.2,<9"), era("six"), era("x>=0.4; python_version<'3'")
-    ('Werkzeug>=2.0.0rc1,<3', 'click>=7.1.2,<9', 'six', "x>=0.4,<1; python_version<'3'")
+    ('Werkzeug>=2.0.0rc1,<3', 'click>=7.1.2,<9', 'six', "x>=0.4,<2; python_version<'3'")
     """
     spec, mark, condition = requirement.partition(";")
     matched = MINIMUM.search(spec)
     if not matched or "<" in spec:
         return requirement
-    below = int(matched[1].split(".")[0]) + 1
+    below = max(2, int(matched[1].split(".")[0]) + 1)
     return f"{spec.rstrip()},<{below}{mark}{condition}"
 
 
@@ -209,6 +218,8 @@ def _group(found: Declared, name: str, requirements: list[str]) -> None:
         found.named.setdefault(normal(name_of(one)), one)
     if TESTING.match(name):
         found.testing += requirements
+    elif DEVELOPING.match(name):
+        found.developing += requirements
 
 
 def _pyproject(found: Declared, document: Mapping[str, Any]) -> None:
@@ -319,7 +330,7 @@ def _literal(node: ast.expr, values: Mapping[str, ast.expr]) -> Any:
         return None
 
 
-def _requirements_file(found: Declared, name: str, read: Read, seen: set[str]) -> None:
+def _requirements_file(found: Declared, name: str, read: Read, seen: set[str], to: list[str]) -> None:
     """The requirements in the file and in those that it names with -r; pinned ones are a lock, and needed whatever the version."""
     if name in seen or name.startswith("../"):
         return
@@ -328,14 +339,14 @@ def _requirements_file(found: Declared, name: str, read: Read, seen: set[str]) -
         words = re.sub(r"(^|\s)#.*$", "", line).strip()
         if follows := re.match(r"(?:-r|--requirement)[ =]?\s*(\S+)", words):
             folder = name.rpartition("/")[0]
-            _requirements_file(found, f"{folder}/{follows[1]}" if folder else follows[1], read, seen)
+            _requirements_file(found, f"{folder}/{follows[1]}" if folder else follows[1], read, seen, to)
         elif pinned := PINNED.match(words):
             found.pins.setdefault(normal(pinned[1]), pinned[2])
-            found.testing.append(pinned[1]) if not name.endswith("dev.txt") else None
+            to.append(pinned[1])
             found.named.setdefault(normal(pinned[1]), pinned[1])
         elif words and not words.startswith("-") and "://" not in words and name_of(words):
             requirement = re.split(r"\s--hash", words)[0].strip()
-            found.testing.append(requirement)
+            to.append(requirement)
 
 
 def _tox(found: Declared, read: Read) -> None:
@@ -349,7 +360,7 @@ def _tox(found: Declared, read: Read) -> None:
         if not words.strip() or "{" in words or "{" in factors:
             continue
         if follows := re.match(r"\s*-r\s*(\S+)", words):
-            _requirements_file(found, follows[1], read, set())
+            _requirements_file(found, follows[1], read, set(), found.testing)
         elif name_of(words) and not colon:
             found.testing.append(words.strip())
         elif name_of(words):

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from git_hone.ci.arena import venvs
+from git_hone.ci.arena import testing, venvs
+from git_hone.ci.arena.sandbox import Ran
 from git_hone.ci.arena.venvs import NotInstalled, own_package, python_of
+from git_hone.ci.suite.doctor import Doctor, Found
 from git_hone.learner.errors import UsageError
-from git_hone.learner.suite.tasks import Environment
+from git_hone.learner.suite.tasks import Environment, File
 
 
 def wheel(folder: Path, name: str, *needs: str) -> None:
@@ -91,3 +93,24 @@ def test_a_source_archive_is_not_run(wheels: Path, tmp_path: Path) -> None:
 def test_another_python_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"need Python 2\.7"):
         python_of(replace(NEEDS, python="2.7"), tmp_path)
+
+
+def test_the_doctor_lets_go_of_a_pin_that_has_no_wheel(wheels: Path, tmp_path: Path) -> None:
+    wheel(wheels, "tool")
+    wheel(wheels, "calc")
+    texts = {
+        "pyproject.toml": '[project]\nname = "own"\ndependencies = ["tool", "calc"]\n',
+        "poetry.lock": '[[package]]\nname = "tool"\nversion = "0.9"\n[[package]]\nname = "calc"\nversion = "1.0"\n',
+        "requirements-test.txt": "pytest\n",
+    }
+    wheel(wheels, "pytest")
+    seen = []
+
+    def attempt(environment: Environment, python: Path) -> testing.Tested:
+        seen.append((environment.step, environment.constraints, python.exists()))
+        return testing.Tested({"t": "passed"}, Ran(0, 0.1, "", True))
+
+    files = {name: File(name) for name in texts}
+    found = Doctor(tmp_path / "cache").find(files, lambda file: texts[file.sha256] if file else None, attempt)
+    assert isinstance(found, Found)
+    assert seen == [("lock+unpinned", ("calc==1.0",), True)]

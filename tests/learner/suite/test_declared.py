@@ -29,7 +29,7 @@ dev = [{include-group = "base"}, "tox", {include-group = "dev"}]
 [tool.setuptools_scm]
 version_file = "src/a/_version.py"
 """})  # fmt: skip
-    assert (found.package, found.runtime, found.testing) == ("Demo", ["click>=8"], ["pytest>=7", "coverage", "tox"])
+    assert (found.package, found.runtime, found.testing) == ("Demo", ["click>=8"], ["pytest>=7"])
     assert (found.paths, found.named["sphinx"]) == (["src", "."], "sphinx")
     assert found.entry_points == {"demo.plugins": {"one": "demo.one"}, "console_scripts": {"demo": "demo:main"}}
     assert list(found.generated) == ["src/a/_version.py"]
@@ -69,18 +69,26 @@ def test_poetry_and_its_lock() -> None:
 
 
 def test_steps_are_most_faithful_first_and_none_twice() -> None:
-    found = Declared(runtime=["Werkzeug>=2.0"], testing=["pytest"], pins={"werkzeug": "2.1.0"})
+    found = Declared(runtime=["Werkzeug>=2.0"], testing=["pytest"], pins={"werkzeug": "2.1.0", "pytest": "7.1"})
     assert [(step.name, step.requirements, step.constraints) for step in steps(found)] == [
-        ("lock", ("Werkzeug>=2.0", "pytest"), ("werkzeug==2.1.0",)),
+        ("lock", ("Werkzeug>=2.0", "pytest"), ("pytest==7.1", "werkzeug==2.1.0")),
+        ("era", ("Werkzeug>=2.0,<3", "pytest"), ("pytest==7.1",)),
         ("declared", ("Werkzeug>=2.0", "pytest"), ()),
-        ("era", ("Werkzeug>=2.0,<3", "pytest"), ()),
-        ("minimum", ("Werkzeug~=2.0.0", "pytest"), ()),
+        ("minimum", ("Werkzeug~=2.0.0", "pytest"), ("pytest==7.1",)),
     ]
     assert [step.name for step in steps(Declared())] == ["declared"]
 
 
-def test_a_lock_that_says_nothing_of_what_the_project_runs_on_is_none() -> None:
-    assert [step.name for step in steps(Declared(runtime=["click"], pins={"pytest": "7.0"}))] == ["declared"]
+def test_a_lock_that_says_nothing_of_what_the_project_runs_on_holds_for_the_rest() -> None:
+    found = steps(Declared(runtime=["click"], pins={"pytest": "7.0"}))
+    assert [(step.name, step.constraints) for step in found] == [("era", ("pytest==7.0",)), ("declared", ())]
+
+
+def test_a_wider_group_counts_only_where_no_test_group_is() -> None:
+    both = {"requirements/tests.in": "pytest\n", "requirements/dev.txt": "sphinx==4.0\n"}
+    assert (of(both).testing, of(both).pins) == (["pytest"], {"sphinx": "4.0"})
+    assert of({"requirements-dev.txt": "tox\n"}).testing == ["tox"]
+    assert of({"pyproject.toml": '[dependency-groups]\ndev = ["tox"]\n'}).testing == ["tox"]
 
 
 def test_an_unknown_missing_module_is_never_guessed() -> None:
