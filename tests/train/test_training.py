@@ -174,6 +174,12 @@ def test_a_rate_that_breaks_the_model_is_told(bench: Bench) -> None:
     assert "the loss is not a number after step 1" in said
 
 
+def test_a_base_that_cannot_be_fetched_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    _, said = bench(base="nobody-here/no-such-model", check=False)
+    assert "the base could not be loaded\n  nobody-here/no-such-model cannot be loaded: " in said
+
+
 def test_another_training_in_the_repository_waits(bench: Bench) -> None:
     import fcntl
 
