@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from datetime import datetime, timedelta, timezone
@@ -96,6 +97,8 @@ def deciding(repo: Path, n: int) -> dict[str, Any]:
     variants.save(place.agent, MODELS)
     config = {"privacy": {"local_only": False}, "modelRouter": {"max_cost_per_1k_usd": 1.0}}
     (place.agent / "learning-config.json").write_text(json.dumps(config), "utf-8")
+    for file in place.agent.glob("*.json"):
+        os.utime(file, (time.time() - 60, time.time() - 60))  # not written a moment ago, as usual
     texts = [f"mend the {drawn.choice(KINDS)} of part {k} and its {drawn.choice(KINDS)} {drawn.random()}" for k in range(1000)]
     rows = [
         {"decision_id": f"past{k}.0", "kind": "model", "chosen": MODELS[k % 3].id, "step": 0, "task": text, "task_kind": KINDS[k % 6],

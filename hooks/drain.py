@@ -164,8 +164,8 @@ def _drain(place: Place, now: float) -> Drained:
 
 def _recall(batch: Batch, runs: Collection[str]) -> None:
     """Keep what was tried for the next choice, and file these runs with what was offered to them."""
-    if not (runs or batch.touched or batch.rows.decisions):
-        return
+    if not (runs or batch.touched or batch.rows.decisions) and batch.state.meta("recalled"):
+        return  # (a new state is filled from the record, whatever else happened)
     from git_hone.hooks import recall
 
     recall.remember(batch)

@@ -50,6 +50,9 @@ def remember(batch: Batch) -> None:
     from git_hone.learner.examples import LEAST
 
     state = batch.state
+    if state.meta("recalled") is None:
+        _from_record(batch)
+        state.set_meta("recalled", True)
     for name in sorted(batch.touched):
         row = state.get("changes", name)
         state.db.execute("delete from past where change = ?", (name,))
@@ -63,21 +66,63 @@ def remember(batch: Batch) -> None:
             if run and run.get("evidence") in ("hook", "api", "capture"):
                 _put_run(state, run, files, name, row["reward"])
     for decided in batch.rows.decisions:
-        result = decided["result"] or {}
-        if result.get("gates"):
-            state.db.execute("insert or replace into gates values (?, ?)", (decided["decision_id"], _dumps(result["gates"])))
-        reward = result.get("reward", 0.0 if result.get("ended") in STOPPED else None)
-        if reward is not None and decided["kind"] in ("model", "prompt"):
-            _put_attempt(state, decided, decided["recorded_at"].timestamp(), reward)
-        if decided["kind"] == "context":
-            _put_offers(state, decided)
+        _put_decision(state, decided, decided["recorded_at"].timestamp())
     _put_lifts(state)
+
+
+def _put_decision(state: State, decided: Mapping[str, Any], at: float) -> None:
+    result = decided["result"] or {}
+    if result.get("gates"):
+        state.db.execute("insert or replace into gates values (?, ?)", (decided["decision_id"], _dumps(result["gates"])))
+    reward = result.get("reward", 0.0 if result.get("ended") in STOPPED else None)
+    if reward is not None and decided["kind"] in ("model", "prompt"):
+        _put_attempt(state, decided, at, reward)
+    if decided["kind"] == "context":
+        _put_offers(state, decided)
+
+
+_RUNS: Final = """
+SELECT r.run_id, epoch_us(r.started_at) / 1e6 AS started_at, r.task, r.task_kind, r.difficulty, r.decision_id, r.model, r.prompt_variant,
+       r.cost_usd, c.change_id, c.reward, c.files
+FROM (SELECT *, unnest(run_ids) AS run_id FROM changes
+      WHERE state = 'live' AND coalesce(trust, 'own') = 'own' AND reward IS NOT NULL) c JOIN runs r USING (run_id)
+WHERE r.evidence IN ('hook', 'api', 'capture') AND r.started_at IS NOT NULL ORDER BY r.started_at DESC LIMIT $n
+"""
+_DECISIONS: Final = """
+SELECT decision_id, kind, chosen, task, task_kind, difficulty, plan, context, result,
+       epoch_us(recorded_at) / 1e6 AS at
+FROM decisions
+WHERE kind = 'context' OR (kind IN ('model', 'prompt') AND result IS NOT NULL) ORDER BY recorded_at DESC LIMIT $n
+"""
+
+
+def _from_record(batch: Batch) -> None:
+    """Fill a new state with the newest of what the record holds: the state is a cache, and may be lost."""
+    if not any((batch.place.data / "runs").glob("month=*")):
+        return
+    from git_hone.learner.store import Store
+
+    with Store(batch.place.data).connect() as engine:
+        for sql, put in ((_RUNS, _remember_run), (_DECISIONS, _remember_decision)):
+            engine.execute(sql, {"n": 10 * RECENT})
+            names = [column[0] for column in engine.description or ()]
+            for row in reversed(engine.fetchall()):
+                put(batch.state, dict(zip(names, row, strict=True)))
+
+
+def _remember_run(state: State, row: Mapping[str, Any]) -> None:
+    files = [file["path"] for file in json.loads(row["files"] or "[]")]
+    _put_run(state, row, files, row["change_id"], row["reward"])
+
+
+def _remember_decision(state: State, row: Mapping[str, Any]) -> None:
+    _put_decision(state, {**row, **{name: json.loads(row[name] or "null") for name in ("plan", "context", "result")}}, row["at"])
 
 
 def _put_run(state: State, run: Mapping[str, Any], files: Iterable[str], change: str, reward: float) -> None:
     text = run.get("task") or ""
     kind = task(text, kind=run.get("task_kind"), difficulty=run.get("difficulty"), files=files)
-    _put(state, (run["run_id"], change, run["started_at"], reward, run.get("decision_id"), run.get("model"), run.get("prompt_variant"),
+    _put(state, (run["run_id"], change, round(run["started_at"], 6), reward, run.get("decision_id"), run.get("model"), run.get("prompt_variant"),
                  *kind.path, run.get("cost_usd"), _title(text)), kind)  # fmt: skip
 
 

@@ -219,9 +219,15 @@ def decide(
     """The answer. Raises UsageError when no model may be asked or no plan fits the budget."""
     kept, left_out = able(models, settings)
     past = Memory.of(past)
-    expected = expect(task, kept, router, past)
-    ranked = _ranked(expected, router, gates, budget_usd)
-    rival, shares = _shares(ranked, expected, router, gates, settings.epsilon)
+
+    def weigh() -> tuple[dict[str, Expected], list[Plan], Plan | None, dict[str, float]]:
+        expected = expect(task, kept, router, past)
+        ranked = _ranked(expected, router, gates, budget_usd)
+        return expected, ranked, *_shares(ranked, expected, router, gates, settings.epsilon)
+
+    # without a router, tasks of one kind are all alike, so their plans are weighed once for as long as nothing new is seen
+    key = ("plans", task.path[:1], tuple(kept), tuple(gates), budget_usd, settings.epsilon)
+    expected, ranked, rival, shares = weigh() if router else past.once(key, weigh)
     drawn, _ = bandit.draw(shares, random)
     plan = ranked[0] if drawn == name_of(ranked[0]) or rival is None else rival
     prompt_shares = prompt_chances(prompts, past, policy or bandit.Thompson())

@@ -12,9 +12,10 @@ import pytest
 from git_hone.ci import choosing
 from git_hone.hooks import inbox
 from git_hone.hooks.drain import drain
-from git_hone.hooks.recall import gates, recall
+from git_hone.hooks.recall import gates, lifts, nearest, recall
 from git_hone.learner.errors import UsageError
 from git_hone.learner.experience import tried
+from git_hone.learner.router.features import task
 from git_hone.learner.store import Store
 from git_hone.learner.tables import DECISIONS
 
@@ -165,3 +166,33 @@ def test_a_task_of_a_megabyte_is_answered_and_cut_in_the_record(p: Play) -> None
     drain(p.place)
     longest = max(len(row["task"] or "") for row in Store(p.place.data).rows("decisions"))
     assert longest <= choosing.TEXT_LIMIT
+
+
+def test_a_lost_state_is_filled_again_from_the_record(p: Play) -> None:
+    agent = models(p)
+    (agent / "context.json").write_text(
+        json.dumps([{"id": "rule", "items": [{"id": "r", "kind": "text", "value": "Be brief."}]}])
+    )
+    p.prompt("mend the parser of dates")
+    p.write("src/parse.py", "def parse(x):\n    return x\n")
+    p.commit("parse")
+    drawn = random.Random(3)
+    for k in range(24):
+        decided = choosing.choose(p.place, agent, f"mend part {k}", kind="fix", random=drawn)
+        ended = (
+            {"ended": "stopped", "gates": {"test": False}}
+            if k % 3
+            else {"ended": "passed", "reward": 0.8, "gates": {"test": True}}
+        )
+        choosing.put(p.place, [choosing.attempt(decided.id, decided.choice, decided.asked, 0, ended)])
+    drain(p.place)
+    asked = task("mend the parser", kind="fix")
+
+    def known() -> Any:
+        return sorted(recall(p.place), key=str), gates(p.place, ["test"]), lifts(p.place), nearest(p.place, asked, 5)
+
+    before = known()
+    assert len(before[0]) == 25 and before[1][0].n == 24 and before[2][None]["rule"].value is not None
+    (p.place.hone / "state.db").unlink()
+    drain(p.place)
+    assert known() == before
