@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, NamedTuple
 
 CONSTANT, TRUTHY, ORDER, PARTIAL, CLOSE, EXACT = range(6)
@@ -91,6 +92,9 @@ class Function(NamedTuple):
     branches: int
 
 
+DECLARED: Final = re.compile(r"\b(?:func|fn|def|class|struct|fun|interface|trait)\s+(?:\([^)]*\)\s*)?(\w+)")
+
+
 @dataclass
 class Facts:
     """One side of one file."""
@@ -101,8 +105,19 @@ class Facts:
     marks: list[Mark] = field(default_factory=list)
     functions: dict[str, Function] = field(default_factory=dict)
     defined: set[str] = field(default_factory=set)
-    names: set[str] = field(default_factory=set)  # of the code beside the tests, where one file holds both
+    code: str = ""  # all of it, of a language that is read by shape
+    beside: str = ""  # the code beside the tests, where one file holds both
     literals: set[str] = field(default_factory=set)  # of tests, as text
+
+    @cached_property
+    def declared(self) -> set[str]:
+        """The names of functions and types that it defines."""
+        return self.defined | {match[1] for match in DECLARED.finditer(self.code)}
+
+    @cached_property
+    def names(self) -> set[str]:
+        """The names in the code beside the tests."""
+        return set(re.findall(r"[A-Za-z_]\w{3,}", self.beside))
 
 
 WORD: Final = re.compile(r"[A-Za-z_$][\w$]*|\d+(?:\.\d+)?|[=!<>]=+|\S")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -29,6 +30,7 @@ from git_hone.hooks.tampering.facts import (
     alike,
     words,
 )
+from git_hone.hooks.tampering.shared import ends
 from git_hone.hooks.tampering.suppressions import LIKELY
 
 KINDS: Final = {
@@ -75,8 +77,7 @@ def judge(files: Iterable[FileChange]) -> list[Flag]:
     """
     files = [file for file in files if _wanted(file)]
     pairs = [pair for file in files if (pair := _read(file)) is not None]
-    deleted = _deleted(files, pairs)
-    flags = _tests(pairs, deleted)
+    flags = _tests(pairs, cache(partial(_deleted, files, pairs)))
     flags += _marks(pairs)
     flags += _functions(pairs)
     flags += settings.compare([file for file in files if settings.wanted(file.path) or settings.wanted(file.old_path or "")])
@@ -121,8 +122,10 @@ def _read_other(file: FileChange, old: str) -> _Pair | None:
 
 def _differ(pattern: re.Pattern[bytes], before: bytes, after: bytes) -> bool:
     """Whether a line that fits `pattern` stands more often on one side than on the other: a cheap look before a dear one."""
-    here = Counter(line.strip() for line in after.splitlines())
-    here.subtract(Counter(line.strip() for line in before.splitlines()))
+    old, new = before.splitlines(), after.splitlines()
+    head, tail = ends(old, new)
+    here = Counter(line.strip() for line in new[head : len(new) - tail])
+    here.subtract(Counter(line.strip() for line in old[head : len(old) - tail]))
     return any(n and pattern.search(line) for line, n in here.items())
 
 
@@ -132,11 +135,11 @@ def _deleted(files: Sequence[FileChange], pairs: Sequence[_Pair]) -> set[str]:
     here: set[str] = set()
     mixed = {pair.file.path for pair in pairs if pair.before.tests}  # tests beside the code, or nothing but tests
     for pair in pairs:
-        here |= pair.after.defined | pair.after.names
+        here |= pair.after.declared | pair.after.names
         if not _is_test(pair.file.path):
             gone |= pair.before.names - {test.leaf for test in pair.before.tests}
         if pair.file.path not in mixed:
-            gone |= pair.before.defined
+            gone |= pair.before.declared
     texts: list[set[str]] = [set(), set()]
     for file in files:
         if file.path not in mixed and not _is_test(file.path) and file.path.endswith(CODE):
@@ -165,8 +168,11 @@ def _is_test(path: str) -> bool:
 
 # tests
 
+Deleted = Callable[[], set[str]]
+"""Names that the change takes out, found when somebody asks: it takes a look at every word of the files."""
 
-def _tests(pairs: Sequence[_Pair], deleted: set[str]) -> list[Flag]:
+
+def _tests(pairs: Sequence[_Pair], deleted: Deleted) -> list[Flag]:
     matches, lost, fresh = _match(pairs)
     flags: list[Flag] = []
     for was, now, pair in matches:
@@ -216,7 +222,7 @@ def _counterpart(gone: tuple[Test, _Pair], fresh: Sequence[tuple[Test, _Pair]], 
 
 
 def _lost(
-    lost: Sequence[tuple[Test, _Pair]], fresh: Sequence[tuple[Test, _Pair]], pairs: Sequence[_Pair], deleted: set[str]
+    lost: Sequence[tuple[Test, _Pair]], fresh: Sequence[tuple[Test, _Pair]], pairs: Sequence[_Pair], deleted: Deleted
 ) -> list[Flag]:
     """Tests without a counterpart: renamed away, gone with their subject, rewritten, or deleted."""
     flags: list[Flag] = []
@@ -237,7 +243,7 @@ def _lost(
                     f"`{test.leaf}` is now `{other[0].leaf}`, which no runner collects",
                 )
             )
-        elif test.skip or test.words & deleted:
+        elif test.skip or test.words & deleted():
             continue
         else:
             left.setdefault(id(pair), []).append(test)
@@ -273,7 +279,7 @@ def _put_away(test: Test, other: Test) -> bool:
     )
 
 
-def _compare(was: Test, now: Test, pair: _Pair, deleted: set[str]) -> list[Flag]:
+def _compare(was: Test, now: Test, pair: _Pair, deleted: Deleted) -> list[Flag]:
     """One test before and after."""
     path, flags = pair.file.path, []
     if was.collected and not now.collected:
@@ -287,7 +293,7 @@ def _compare(was: Test, now: Test, pair: _Pair, deleted: set[str]) -> list[Flag]
     return flags + _weaker(was, now, path, deleted)
 
 
-def _weaker(was: Test, now: Test, path: str, deleted: set[str]) -> list[Flag]:
+def _weaker(was: Test, now: Test, path: str, deleted: Deleted) -> list[Flag]:
     flags: list[Flag] = []
     seen = Counter((check.text, check.strength) for check in now.checks)
     gone: list[Check] = []
@@ -326,7 +332,7 @@ def _weaker(was: Test, now: Test, path: str, deleted: set[str]) -> list[Flag]:
         new = came.pop(0)
         if new.strength <= ORDER - 1 and old.strength >= CLOSE:
             flags.append(Flag("assertion_weakened", path, new.line, f"asserts less: `{old.text[:80]}` became `{new.text[:80]}`"))
-    missing = [old for old in others if not words(old.text) & deleted]
+    missing = [old for old in others if not words(old.text) & deleted()]
     n_was, n_now = was.cases * len(was.checks), now.cases * len([c for c in now.checks if c.strength > CONSTANT])
     constants = any(flag.kind == "test_constant" for flag in flags)
     if missing and n_now < n_was and not constants and not now.skip:

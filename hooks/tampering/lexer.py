@@ -23,13 +23,19 @@ REST: Final = (
 QUOTES: Final = r"""|(?P<string>"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*')"""
 SCRIPT: Final = re.compile(COMMON + QUOTES + r"|(?P<template>`)" + REST)
 BRACES: Final = re.compile(  # Go, Rust, Java, Kotlin, C#, C, Swift, PHP: a lone ' is a lifetime or a label
-    r'''(?P<comment>//[^\n]*|/\*[\s\S]*?(?:\*/|\Z))|"""[\s\S]*?"""|\br(?P<hashes>\#+)"[\s\S]*?"(?P=hashes)|@"(?:""|[^"])*"|"(?:\\[\s\S]|[^"\\])*"'''
-    r"""|'(?:\\[^\n]{1,8}?|[^'\\\n])'|`[^`]*`"""
+    r'''[/"'`@r](?:(?<=/)(?P<comment>/[^\n]*|\*[\s\S]*?(?:\*/|\Z))|(?<=")(?:""[\s\S]*?"""|[^"\\]*(?:\\[\s\S][^"\\]*)*")'''
+    r"""|(?<=\br)(?P<hashes>\#+)"[\s\S]*?"(?P=hashes)|(?<=@)"(?:""|[^"])*"|(?<=')(?:\\[^\n]{1,8}?|[^'\\\n])'|(?<=`)[^`]*`)"""
 )
 """Comments and strings; what is neither is code."""
 HASHES: Final = re.compile(  # Ruby, shell, Elixir
     r"""(?P<comment>(?<![$\w{\\])\#[^\n]*|^=begin[\s\S]*?^=end[^\n]*)|"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'""", re.M
 )
+PYTHON: Final = re.compile(
+    r'''["#\'](?:(?<=\#)(?P<comment>[^\n]*)|(?<=")(?:""[^"\\]*(?:(?:\\[\s\S]|"(?!""))[^"\\]*)*"""|(?!"")[^"\\\n]*(?:\\[\s\S][^"\\\n]*)*")'''
+    r"""|(?<=')(?:''[^'\\]*(?:(?:\\[\s\S]|'(?!''))[^'\\]*)*'''|(?!'')[^'\\\n]*(?:\\[\s\S][^'\\\n]*)*')"""
+    r"""|(?P<open>(?:(?<=")""|(?<=')\'\')[\s\S]*))"""
+)
+"""The same of Python. `open`: a string that does not end."""
 LITERAL: Final = re.compile(r"/(?![*/\n])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[A-Za-z]*")
 BEFORE_REGEX: Final = {
     "return",

@@ -87,18 +87,18 @@ class _Side:
         self.text = raw.decode("utf-8", "replace")
         self.facts = Facts(path)
         self.code = blank(self.text, self.language.rules)
-        self.bodies = {match[1]: body for match, body in _bodies(self.code, self.language)}
+        self.found = list(_bodies(self.code, self.language))
+        self.bodies = {match[1]: body for match, body in self.found}
         rest, at = [], 0
-        for match, body in _bodies(self.code, self.language):
+        for match, body in self.found:
             rest.append(self.code[at : match.start()])
             at = match.end() + len(body)
         rest.append(self.code[at:])
-        self.facts.names = set(re.findall(r"[A-Za-z_]\w{3,}", " ".join(rest))) if self.bodies else set()
+        self.facts.beside = " ".join(rest) if self.bodies else ""
         self._skips()
         if self.end in ("sh", "bash"):
             _shell(self.facts, self.text)
-        names = re.findall(r"\b(?:func|fn|def|class|struct|fun|interface|trait)\s+(?:\([^)]*\)\s*)?(\w+)", self.code)
-        self.facts.defined |= set(names)
+        self.facts.code = self.code
 
     def suppressions(self) -> None:
         self.facts.marks += suppressions(comments(self.text, self.language.rules), (*OTHER, *SCRIPT[-1:]))
@@ -122,7 +122,7 @@ class _Side:
     def tests(self, known: dict[str, str]) -> None:
         """Those that do not stand in the other side letter for letter."""
         lines = self.text.splitlines()
-        for match, body in _bodies(self.code, self.language):
+        for match, body in self.found:
             if known.get(match[1]) == body:
                 continue
             line = self.code.count("\n", 0, match.start(1)) + 1

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-import io
 import re
-import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
+from git_hone.hooks.tampering import lexer, shared
 from git_hone.hooks.tampering import python_checks as checks
 from git_hone.hooks.tampering.facts import Facts, Function, Mark, Test, words
 from git_hone.hooks.tampering.suppressions import PYTHON
@@ -47,29 +46,25 @@ def parse(raw: bytes) -> ast.Module | None:
 
 
 def comments(text: str) -> list[tuple[int, str]]:
-    """(line, comment) of each comment; of a file that breaks off, those before the break.
+    """(line, comment) of each comment.
 
     >>> comments("x = '# no'  # yes")
     [(1, '# yes')]
     """
-    found = []
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT:
-                found.append((token.start[0], token.string))  # noqa: PERF401 - what came before a break counts
-    except (tokenize.TokenError, SyntaxError):
-        pass
-    return found
+    return lexer.comments(text, lexer.PYTHON)
 
 
 def read(old: str, new: str, before: bytes, after: bytes, silenced: bool) -> tuple[Facts, Facts] | None:
     """The facts of both sides of a file. `silenced`: read the comments too. Statements that stand in both at the same
     place are passed over. None when the new side does not parse; an old side that does not parse is read as empty."""
-    sides = [parse(before), parse(after)]
+    as_test = is_test_file(old) or is_test_file(new)
+    parts = shared.without(before, after, as_test) if is_test_file(old) == is_test_file(new) else None
+    sides = [parse(raw) for raw in parts or ()]
+    if not parts or None in sides:
+        sides = [parse(before), parse(after)]
     if sides[1] is None:
         return None
     trees = [tree or ast.Module([], []) for tree in sides]
-    as_test = is_test_file(old) or is_test_file(new)
     readers = [Reader(path, raw, as_test) for path, raw in ((old, before), (new, after))]
     texts = [set(reader.segments(tree.body, "")) for reader, tree in zip(readers, trees, strict=True)]
     skips = [reader.module_skip(tree) if as_test else ("", 0) for reader, tree in zip(readers, trees, strict=True)]
