@@ -49,13 +49,19 @@ UNDER_TEST: Final = re.compile(
     r"""|typeof(?:jest|describe|vi)!==?['"]undefined['"]"""
     r"""|(?:globalThis|global|window)\.(?:jest|__vitest\w*|Cypress)\b|['"](?:JEST_WORKER_ID|VITEST)['"]inprocess\.env"""
 )
+FOLDERS: Final = {"__tests__", "test", "tests", "spec"}
 CLOSES: Final = {"(": ")", "[": "]", "{": "}"}
 TRIVIAL: Final = {"0", "1", "-1", "2", "''", '""', "``", "null", "undefined", "true", "false", "[]", "{}"}
 
 
 def is_test_file(path: str) -> bool:
-    """Whether the usual runners look for tests there."""
-    return bool(TEST_FILE.search(PurePosixPath(path).name)) or ("__tests__" in path.split("/") and path.endswith(ENDINGS))
+    """Whether the usual runners look for tests there: Jest and Vitest by the name, Mocha, AVA and Jasmine in a folder.
+
+    >>> [is_test_file(path) for path in ("src/app.test.ts", "test/app.js", "spec/app.js", "lib/test.md", "lib/app.js")]
+    [True, True, True, False, False]
+    """
+    folders = path.split("/")[:-1]
+    return bool(TEST_FILE.search(PurePosixPath(path).name)) or (path.endswith(ENDINGS) and not FOLDERS.isdisjoint(folders))
 
 
 def read(path: str, raw: bytes, as_test: bool, silenced: bool) -> Facts:

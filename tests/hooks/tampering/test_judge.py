@@ -173,3 +173,22 @@ def test_no_text_raises(before: str, after: str, path: str) -> None:
     lines = after.count("\n") + 1
     assert all(flag.line is None or 1 <= flag.line <= max(lines, len(after.splitlines()) + 1) for flag in flags)
     assert judge([FileChange(path, None, after.encode(), after.encode())]) == []
+
+
+def test_mocha_finds_its_tests_in_a_folder_whatever_they_are_called() -> None:
+    before = b"""describe('app', function () {
+  it('greets', function (done) {
+    request(app).get('/').expect('Content-Type', 'text/html').expect(200, 'hello', done)
+  })
+  it('doubles', function () {
+    assert.strictEqual(double(2), 4)
+  })
+})
+"""
+    weaker = before.replace(b"assert.strictEqual(double(2), 4)", b"assert.ok(double(2))")
+    shorter = before.replace(b".expect('Content-Type', 'text/html')", b"")
+    gone = before[: before.index(b"  it('doubles'")] + b"})\n"
+    for path in ("test/app.js", "spec/app.mjs", "packages/one/tests/app.ts"):
+        kinds = [[flag.kind for flag in judge([FileChange(path, None, before, after)])] for after in (weaker, shorter, gone)]
+        assert kinds == [["assertion_weakened"], ["assertion_weakened"], ["test_deleted"]]
+    assert judge([FileChange("lib/app.js", None, before, weaker)]) == []
