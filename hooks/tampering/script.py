@@ -273,6 +273,13 @@ class Reader:
                 opening = at
                 at = self.match[at] + 1
         line = self.tokens[k].line
+        if self.is_(k - 1, ".") and set(chain) <= {
+            "expect",
+            "end",
+            "then",
+            "catch",
+        }:  # supertest: what is asserted of is the request
+            return Check(subject, EXACT, f"expect({subject})", line)
         if not chain:
             return Check(subject, CONSTANT, f"expect({subject})", line) if self.is_(at, ";", ")", "}") else None
         text = self.text(k, at)

@@ -192,3 +192,5 @@ def test_mocha_finds_its_tests_in_a_folder_whatever_they_are_called() -> None:
         kinds = [[flag.kind for flag in judge([FileChange(path, None, before, after)])] for after in (weaker, shorter, gone)]
         assert kinds == [["assertion_weakened"], ["assertion_weakened"], ["test_deleted"]]
     assert judge([FileChange("lib/app.js", None, before, weaker)]) == []
+    other = before.replace(b"'hello', done", b"'hello')\n      .expect('ETag', done")  # supertest: literals, and no constant
+    assert judge([FileChange("test/app.js", None, before, other)]) == []
