@@ -38,7 +38,10 @@ def commit_alone(p: Play) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["git", "commit", "-qm", "c"], cwd=p.repo, capture_output=True)
 
 
-def test_a_worker_killed_anywhere_loses_and_doubles_nothing(fresh: Callable[..., Play]) -> None:
+def test_a_worker_killed_anywhere_loses_and_doubles_nothing(
+    fresh: Callable[..., Play], record_property: Callable[[str, object], None]
+) -> None:
+    record_property("tried", KILLS)
     p = fresh()
     p.quiet()
     rng = random.Random(5)
