@@ -56,8 +56,8 @@ ROWS = [
     Row("Attribution", "fuzz-long",
         "random histories of 10 and 20 steps, each line judged against a model that never reads our data; tried counts lines",
         f"HONE_FUZZ=2800 HONE_FUZZ_FIRST=1000000 HONE_FUZZ_STEPS=10,20 {H}/test_fuzz.py -k random_histories"),
-    Row("Attribution", "fuzz-deep", "the same: 30 histories of 40 steps",
-        f"HONE_FUZZ=30 HONE_FUZZ_FIRST=400000 HONE_FUZZ_STEPS=40 {H}/test_fuzz.py -k random_histories"),
+    Row("Attribution", "fuzz-deep", "the same, of 40 steps",
+        f"HONE_FUZZ=45 HONE_FUZZ_FIRST=1100000 HONE_FUZZ_STEPS=40 {H}/test_fuzz.py -k random_histories"),
     Row("Hook and commit", "twin",
         "git commands in a repository with git-hone, whole or broken, and in a twin without it; tried counts commands, wrong is any "
         "difference in output, exit code or what is left", f"{H}/test_twin.py"),
