@@ -12,9 +12,10 @@ TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole
 if TYPE_CHECKING:
     from typing import Final
 
-COMMANDS: Final = ("init", "uninstall", "doctor", "status", "capture", "drain", "check", "signal", "show", "log", "stats", "router",
-                   "feedback", "variants", "route", "run", "generate", "simulate", "suite", "gate", "sync", "reconcile", "export", "train",
-                   "forget", "watch", "demo", "completion")  # fmt: skip
+COMMANDS: Final = ("init", "uninstall", "doctor", "status", "capture", "drain", "check", "signal", "show", "log",
+                   "stats", "router", "feedback", "variants", "route", "run", "generate", "simulate", "export",
+                   "train", "suite", "evaluate", "gate", "sync", "reconcile", "forget", "watch", "demo",
+                   "completion")  # fmt: skip
 """In the order of a user's first day; `git_hone.cli.commands.NAME` holds each as `command`."""
 
 
