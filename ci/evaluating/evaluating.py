@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from git_hone.ci import gating
-from git_hone.ci.evaluating.engines import Engine, Llama, Served
+from git_hone.ci.endpoints import EndpointError
+from git_hone.ci.evaluating.engines import Engine, Served
 from git_hone.ci.evaluating.trying import Settings, attempt
 from git_hone.ci.suite import storing
 from git_hone.hooks import git
@@ -26,6 +27,8 @@ from git_hone.learner.suite.tasks import Task, digest
 
 RULES: Final = 1
 """Raised when what makes an attempt changes, so that older ones are not used again."""
+PATIENCE: Final = 3
+"""So many first tasks without any answer end it: what follows would fail alike, and say nothing of the model."""
 GENERAL: Final = ("bisect", "fnmatch", "heapq", "textwrap", "shlex", "statistics")
 GENERAL_EACH: Final = 3000
 LARGEST_SOURCE: Final = 400_000
@@ -67,6 +70,8 @@ def evaluate(place: Place, asked: Asked, tell: Callable[[int, int, Attempt], Non
                 if found.error is None or not _passing(found):
                     _keep(file, found, said)
             attempts.append(found)
+            if number == min(PATIENCE, len(suite.manifest.tasks)) and all(map(_passing, attempts)):
+                raise EndpointError("unreachable", str(found.error), tip="nothing was written; try again when it answers")
             tell(number, len(suite.manifest.tasks), found)
         likelihood = _likelihood(engine, kept) if asked.likelihood else None
     finally:
@@ -81,6 +86,8 @@ def evaluate(place: Place, asked: Asked, tell: Callable[[int, int, Attempt], Non
 def engine_of(place: Place, asked: Asked) -> Engine:
     """The engine that answers for what was asked; nothing is asked of it yet."""
     if asked.model.endswith(".gguf"):
+        from git_hone.ci.evaluating.llama import Llama
+
         return Llama(asked.name or Path(asked.model).stem, Path(asked.model), asked.adapter, place.agent.parent)
     if asked.adapter is not None:
         raise UsageError("--adapter goes with a GGUF file as the model", tip="a server loads its adapters itself")

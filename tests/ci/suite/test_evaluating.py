@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,32 @@ def said(text: str) -> str:
     return f"FILE: src/calc/__init__.py\n```python\n{text}```\n"
 
 
+@pytest.fixture(scope="session")
+def mined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the suite stands that the first test mines; the others copy it."""
+    return tmp_path_factory.mktemp("mined") / "agent"
+
+
 @pytest.fixture
-def suite(project: Any, none_taken: str) -> Any:
+def suite(project: Any, none_taken: str, mined: Path) -> Any:
     """A suite of one mined task in a repository with git-hone."""
     assert main(["init"]) == 0
-    assert main(["suite", "mine", "--jobs", "1"]) == 0
+    if not mined.exists():
+        assert main(["suite", "mine", "--jobs", "1"]) == 0
+        shutil.copytree(project.path / ".agent/suite", mined)
+    shutil.copytree(mined, project.path / ".agent/suite", dirs_exist_ok=True)
     return project
 
 
 def model(project: Any, server: Any, name: str = "coder") -> None:
-    entry = {"id": name, "provider": "openai-compatible", "endpoint": server.endpoint, "model": "coder:7b", "local": True}
+    entry = {
+        "id": name,
+        "provider": "openai-compatible",
+        "endpoint": server.endpoint,
+        "model": "coder:7b",
+        "local": True,
+        "api_key_env": "HONE_TEST_KEY",
+    }
     (project.path / ".agent/model_variants.json").write_text(json.dumps([entry]))
 
 
@@ -116,11 +133,14 @@ def test_a_secret_in_an_answer_is_counted_and_refused(suite: Any, serve: Callabl
     assert [check.outcome for check in decision.checks if check.name == "canary"] == ["fail"]
 
 
-def test_a_server_that_is_down_fails_the_task_and_is_asked_again(suite: Any, serve: Callable[..., Any]) -> None:
+def test_a_server_that_answers_nothing_is_an_error_and_no_result(
+    suite: Any, serve: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     server = serve("openai-compatible", "auth", text=said(RIGHT))
     model(suite, server)
-    assert main(["evaluate", "--model", "coder"]) == 0
-    assert "key" in str(result(suite).attempts[0].error)
+    assert main(["evaluate", "--model", "coder"]) == 1
+    assert "key" in capsys.readouterr().err
+    assert not gating.file_of(suite.path / ".agent", "repository", "coder").exists()
     server.mode = "fine"
     assert main(["evaluate", "--model", "coder"]) == 0
     assert result(suite).attempts[0].passed
