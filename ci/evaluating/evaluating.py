@@ -30,7 +30,7 @@ RULES: Final = 1
 PATIENCE: Final = 3
 """So many first tasks without any answer end it: what follows would fail alike, and say nothing of the model."""
 GENERAL: Final = ("bisect", "fnmatch", "heapq", "textwrap", "shlex", "statistics")
-GENERAL_EACH: Final = 3000
+GENERAL_EACH: Final = 1000
 LARGEST_SOURCE: Final = 400_000
 
 

@@ -22,6 +22,7 @@ from git_hone.learner.errors import DataError, UsageError
 from git_hone.learner.gating.evaluation import Likelihood
 
 START_S: Final = 120.0
+NATS_S: Final = 3600.0
 
 
 class Llama:
@@ -61,7 +62,7 @@ class Llama:
         self.close_child()
         self._logits = True  # every position's scores, which a conversation does not need and pays for in memory
         try:
-            said = self._call({"do": "nats", "text": text}, 3600.0)
+            said = self._call({"do": "nats", "text": text}, NATS_S)
         finally:
             self.close_child()
             self._logits = False

@@ -10,7 +10,10 @@ import json
 import math
 import os
 import sys
-from typing import Any
+from typing import Any, Final
+
+WINDOW: Final = 256
+"""Tokens scored at once: their scores over the whole vocabulary lie in memory together."""
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -19,8 +22,10 @@ def main(settings: dict[str, Any]) -> None:
     os.dup2(2, 1)  # what the library prints goes to stderr
     import inspect
 
+    import llama_cpp
     from llama_cpp import Llama
 
+    _without_repacking(llama_cpp)
     if settings["adapter"] and "lora_path" not in inspect.signature(Llama.__init__).parameters:
         sys.exit("this llama-cpp-python takes no adapter (lora_path)")
     model = Llama(
@@ -38,6 +43,21 @@ def main(settings: dict[str, Any]) -> None:
         print(json.dumps(said), file=out, flush=True)
 
 
+def _without_repacking(library: Any) -> None:
+    """Leave the weights as the file has them: repacked for Intel's AMX, the process dies (signal 11) on virtual machines that show the
+    instructions and do not grant them. Seen with 0.3.36, whose `Llama` has no argument for it."""
+    inner = library.llama_cpp
+    defaults = inner.llama_model_default_params
+
+    def plain() -> Any:
+        params = defaults()
+        if hasattr(params, "use_extra_bufts"):
+            params.use_extra_bufts = False
+        return params
+
+    library.llama_model_default_params = inner.llama_model_default_params = plain
+
+
 def _chat(model: Any, asked: dict[str, Any]) -> dict[str, Any]:
     done = model.create_chat_completion(
         asked["messages"], temperature=asked["temperature"], max_tokens=asked["max_tokens"], stop=asked["stop"], seed=0
@@ -48,16 +68,16 @@ def _chat(model: Any, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nats(model: Any, text: str) -> dict[str, Any]:
-    """-log P of each token after the first, summed, in windows as long as the context."""
+    """-log P of each token after the first of its window, summed."""
     import numpy
 
     tokens = model.tokenize(text.encode(), add_bos=True, special=False)
-    total, count, size = 0.0, 0, model.n_ctx()
+    total, count, size = 0.0, 0, min(WINDOW, model.n_ctx())
     for start in range(0, len(tokens), size):
         window = tokens[start : start + size]
         model.reset()
         model.eval(window)
-        scores = numpy.asarray(model.scores[: len(window) - 1], "f8")
+        scores = numpy.asarray(model.scores[: len(window) - 1], "f4")
         low = scores - scores.max(axis=1, keepdims=True)
         logs = low - numpy.log(numpy.exp(low).sum(axis=1, keepdims=True))
         total -= math.fsum(logs[k, token] for k, token in enumerate(window[1:]))
