@@ -48,6 +48,8 @@ ROWS = [
         f"HONE_VARIANT=hooks-path {H}/test_scenarios.py"),
     Row("Attribution", "scenarios-rewriting", "conflicts, mails, pulls, reverts, stashes, merges and restacking",
         f"{H}/test_scenarios_rewriting.py"),
+    Row("Attribution", "pulling", "`pull --rebase --autostash` with conflicts, a stack moved by plumbing, `--no-verify`, ignored files",
+        f"{H}/test_scenarios_pulling.py"),
     Row("Attribution", "settings",
         "settings of diff, log, files, commits and merges that say it otherwise or run programs, attributes that say \"no lines\", "
         "and signed commits; tried counts settings", f"{H}/test_settings.py"),

@@ -251,12 +251,33 @@ def _hone_gone(twins: Twins) -> Iterator[None]:
     yield
 
 
+HOSTILE = """\
+color.ui=always diff.noprefix=true diff.mnemonicPrefix=true diff.algorithm=patience diff.renames=copies diff.submodule=log
+diff.colorMoved=zebra diff.wsErrorHighlight=all diff.orderFile=/dev/null log.showSignature=true log.decorate=full log.date=relative
+format.pretty=fuller log.abbrevCommit=true core.quotePath=false core.abbrev=9 core.untrackedCache=true core.splitIndex=true
+i18n.logOutputEncoding=latin-1 status.showUntrackedFiles=all status.branch=true status.showStash=true status.submoduleSummary=true
+commit.verbose=true merge.conflictStyle=zdiff3 merge.log=true rerere.enabled=true rerere.autoUpdate=true rebase.updateRefs=true
+rebase.stat=true rebase.autoSquash=true pull.rebase=true push.default=current notes.rewriteRef=refs/notes/*
+core.logAllRefUpdates=always core.autocrlf=input gc.auto=1 gc.autoDetach=false
+"""
+
+
+@contextlib.contextmanager
+def _hostile(twins: Twins) -> Iterator[None]:
+    for setting in HOSTILE.split():
+        for repo in (twins.hone, twins.plain):
+            subprocess.run(["git", "config", *setting.split("=", 1)], cwd=repo, check=True)
+    (find(twins.hone).hone / "worker.pid").write_text(f"{os.getpid()}\n")
+    yield
+
+
 CAN_MOUNT = os.geteuid() == 0 and shutil.which("mount") is not None
 Fault = Callable[[Twins], contextlib.AbstractContextManager[None]]
 SETTINGS: dict[str, tuple[str | None, Mapping[str, str], Fault]] = {
     "as installed": (None, {}, _fine),
     "hooks of one's own": (None, HOOKS, _quiet),
     "core.hooksPath": (".own", HOOKS, _quiet),
+    "settings of every kind": (None, {}, _hostile),
     "Python gone": (None, HOOKS, _python_gone),
     "scripts gone": (None, HOOKS, _scripts_gone),
     "inbox blocked": (None, HOOKS, _inbox_blocked),
@@ -282,7 +303,7 @@ def test_git_says_and_does_the_same_as_without_git_hone(
             codes += re.findall(rb"^exit (\d+)$", twins.both(command).out, re.MULTILINE)
             if k % 10 == 5:
                 twins.agent(f"src/agent{k}.py", f"agent = {k}\n")
-            if k % 20 == 10 and fault in (_fine, _quiet):
+            if k % 20 == 10 and fault in (_fine, _quiet, _hostile):
                 drain(find(twins.hone))
                 assert notes.existing(twins.hone)
         twins.same()
