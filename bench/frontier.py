@@ -26,20 +26,18 @@ def lines(report: dict[str, Any]) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-BUDGETS = (5.0, 7.5, 10.0, 15.0, 20.0, 30.0)
-"""USD for all tasks."""
-
-
 def within(report: dict[str, Any]) -> list[str]:
-    """The table, as Markdown; a budget that not even the cheapest choices keep has no figure."""
-    rows = ["| USD at most | " + " | ".join(report["frontier"]) + " |", "|---" * (1 + len(report["frontier"])) + "|"]
-    for budget in BUDGETS:
+    """The table of `budgets`, as Markdown: each family's mean reward, and what the router has more on the same tasks."""
+    families = list(report["frontier"])
+    rows = ["| USD | " + " | ".join(families) + " |", "|---" * (1 + len(families)) + "|"]
+    for budget, found in report["budgets"].items():
         cells = []
-        for name, rewards in report["frontier"].items():
-            known = (reward for cost, reward in zip(report["frontier_cost"][name], rewards, strict=True) if cost <= budget)
-            reward = next(known, None)
-            cells.append("" if reward is None else f"{reward:.2f}")
-        rows.append(f"| {budget:.2f} | " + " | ".join(cells) + " |")
+        for name in families:
+            more = found[name]["router_over"]
+            low, high = more["interval"]
+            text = f"{found[name]['mean_percent']:.2f}"
+            cells.append(f"{text} ({more['points']:+.2f}, {low:+.2f} to {high:+.2f})" if name != "git-hone" else text)
+        rows.append(f"| {budget} | " + " | ".join(cells) + " |")
     return rows
 
 

@@ -8,7 +8,10 @@ Without files: the data in `bench/data`, in five folds grouped by task, and for 
 times the mean of the model's prices for input and output. binary: two boolean columns (was this model right?), a column of text, and
 any other columns as kinds; a call of the strong model costs 1, one of the weak 0. Intervals are 95 %, from 500 resamples of the tasks.
 `at_cost`: each family may spend what the router spent, no more. A family is one learner; `frontier` prices its predictions from
-"cost does not matter" upwards. `--online`: the same tasks as a stream of which only the chosen model's reward is seen, see `online`.
+"cost does not matter" upwards. `budgets`: the mean reward for exactly so many USD over all tasks, by a draw between the two neighbouring
+prices of which one costs more and one less; without it whole kinds of tasks change sides at once, and a family is judged by where its
+jumps happen to lie. `router_over`: what the router has more on the same tasks. `--online`: the same tasks as a stream of which only the
+chosen model's reward is seen, see `online`.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ PROBING, MMLU = DATA / "coderouterbench" / "probing.parquet", DATA / "routellm" 
 PRICES: Final = DATA / "coderouterbench" / "models.json"
 TEXT: Final = ("prompt", "text", "question", "task")
 ROUTER: Final = "git-hone"
+BUDGETS: Final = (5.0, 7.5, 10.0, 15.0, 20.0, 30.0)
+"""USD for all tasks of CodeRouterBench."""
 
 
 def coderouterbench(file: Path, prices: Path = PRICES) -> list[Example]:
@@ -126,6 +131,18 @@ class Judged:
             name: [float(costs[rows, training.chosen(values, expected, price)].sum()) for price in self._prices(costs)]
             for name, values in predicted.items()
         }
+        if len(self.arms) > 2:
+            spent = {
+                budget: {name: self._mixed(values, expected, rewards, costs, budget) for name, values in predicted.items()}
+                for budget in BUDGETS
+            }
+            found["budgets"] = {
+                f"{budget:.2f}": {
+                    name: {"mean_percent": round(100 * float(got.mean()), 3), "router_over": self._over(families[ROUTER] - got)}
+                    for name, got in families.items()
+                }
+                for budget, families in spent.items()
+            }
         if len(self.arms) == 2:
             weak = 1 - strong
             found["recovered"] = {
@@ -136,13 +153,26 @@ class Judged:
 
     def _prices(self, costs: Any) -> list[float]:
         """Reward per unit of cost, from nothing to where only the cheapest is left."""
-        return [0.0, *np.geomspace(0.01, 10, 24) / costs.mean()]
+        return [0.0, *np.geomspace(0.005, 10, 240) / costs.mean()]
 
     def _affordable(self, values: Any, expected: Any, rewards: Any, costs: Any, budget: float) -> Any:
         """The family's choices at the lowest price at which they cost no more than `budget`."""
         rows = np.arange(len(values))
         choices = [training.chosen(values, expected, price) for price in self._prices(costs)]
         return next((one for one in choices if costs[rows, one].sum() <= budget * (1 + 1e-9)), choices[-1])
+
+    def _mixed(self, values: Any, expected: Any, rewards: Any, costs: Any, budget: float) -> Any:
+        """Each task's expected reward when the budget is met by a draw between two neighbouring prices; the whole reward where even
+        price 0 costs less, the cheapest choices where none is cheap enough."""
+        rows, dearer = np.arange(len(values)), None
+        for price in self._prices(costs):
+            arm = training.chosen(values, expected, price)
+            got, cost = rewards[rows, arm], costs[rows, arm].sum()
+            if cost <= budget:
+                share = (budget - cost) / (dearer[1] - cost) if dearer else 0.0
+                return share * dearer[0] + (1 - share) * got if dearer else got
+            dearer = got, cost
+        return got
 
     @staticmethod
     def _line(reward: Any, cost: Any, strong: Any) -> dict[str, Any]:
@@ -245,6 +275,10 @@ def words(found: Mapping[str, Any], depth: int = 0) -> str:
             out.append(f"{'  ' * depth}{name:26} reward {value['average_reward']:6.2f} [{low:.2f}, {high:.2f}]"
                        f"  cost {value['total_cost']:9.3f}"
                        + (f"  strong {100 * value['strong_share']:5.1f} %" if "strong_share" in value else ""))  # fmt: skip
+        elif isinstance(value, dict) and "router_over" in value:
+            low, high = value["router_over"]["interval"]
+            out.append(f"{'  ' * depth}{name:26} reward {value['mean_percent']:6.2f}"
+                       f"  the router {value['router_over']['points']:+.2f} [{low:+.2f}, {high:+.2f}]")  # fmt: skip
         elif isinstance(value, dict) and "apgr" in value:
             out.append(f"{'  ' * depth}{name:26} " + "  ".join(f"{key} {one}" for key, one in value.items() if key != "draws"))
         elif isinstance(value, dict):

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from git_hone.learner.errors import ConfigError
-from git_hone.learner.router.features import Task, nodes, words
+from git_hone.learner.router.features import FINE, Task, nodes, words
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 else:
     from git_hone.learner.named import NamedTuple
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""2: words are hashed into `features.FINE` buckets."""
+WORD_DIGITS: Final = 4
+"""Significant digits of a word's weight in the file: thousands of them make most of its size."""
 Z95: Final = 1.959963984540054
 
 
@@ -72,7 +75,7 @@ class Router(NamedTuple):
             node = self.kinds.get(name, node)
         rewards = list(node.rewards)
         if task.text and self.weights:
-            for bucket, weight in words(task.text).items():
+            for bucket, weight in words(task.text, FINE).items():
                 for k, value in enumerate(self.weights.get(bucket, ())):
                     rewards[k] += weight * value
         found = {}
@@ -96,8 +99,8 @@ class Router(NamedTuple):
         return (self.read or _hash(self._body()))[:12]
 
     def _body(self) -> dict[str, Any]:
-        def numbers(values: Iterable[float]) -> list[float]:
-            return [float(f"{value:.6g}") for value in values]
+        def numbers(values: Iterable[float], digits: int = 6) -> list[float]:
+            return [float(f"{value:.{digits}g}") for value in values]
 
         def node(kind: Node) -> dict[str, Any]:
             return {"reward": numbers(kind.rewards), "tried": [int(n) for n in kind.tried], "cost_usd": numbers(kind.costs)}
@@ -111,7 +114,7 @@ class Router(NamedTuple):
             "calibration": {"slope": numbers(self.slope), "offset": numbers(self.offset), "spread": numbers(self.spread)},
             "all": node(self.root),
             "kinds": {name: node(self.kinds[name]) for name in sorted(self.kinds)},
-            "words": {str(bucket): numbers(self.weights[bucket]) for bucket in sorted(self.weights)},
+            "words": {str(bucket): numbers(self.weights[bucket], WORD_DIGITS) for bucket in sorted(self.weights)},
         }
 
     def dump(self) -> str:

@@ -20,7 +20,9 @@ else:
     from git_hone.learner.named import NamedTuple
 
 BUCKETS: Final = 1 << 16
-"""Words and pairs of neighbours share this many buckets."""
+"""Words and pairs of neighbours share this many buckets where tasks are compared with each other; what is kept of past tasks has these."""
+FINE: Final = 1 << 20
+"""The same where weights are learned: with few buckets two words often share a weight."""
 TEXT_LIMIT: Final = 20_000
 """Characters of a task that are looked at: its beginning says what it is; the rest is mostly what was pasted."""
 UNKNOWN: Final = "?"
@@ -87,7 +89,7 @@ def nodes(path: Iterable[str]) -> list[str]:
     return found
 
 
-def words(text: str) -> dict[int, float]:
+def words(text: str, buckets: int = BUCKETS) -> dict[int, float]:
     """Bucket -> weight of the words and word pairs of `text`: 1 + ln(count), the whole divided by its length (L2), so that a
     long task is not a louder one. Empty for an empty text.
 
@@ -98,7 +100,7 @@ def words(text: str) -> dict[int, float]:
     counts = Counter([*found, *(f"{one} {two}" for one, two in pairwise(found))])
     weights: dict[int, float] = {}
     for word, n in counts.items():
-        bucket = zlib.crc32(word.encode()) % BUCKETS
+        bucket = zlib.crc32(word.encode()) % buckets
         weights[bucket] = weights.get(bucket, 0.0) + 1.0 + math.log(n)
     length = math.sqrt(math.fsum(weight * weight for weight in weights.values()))
     return {bucket: weight / length for bucket, weight in weights.items()}

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from git_hone.learner.router.estimator import RewardModel
 from git_hone.learner.router.exported import Node, Router
-from git_hone.learner.router.features import Task, nodes, words
+from git_hone.learner.router.features import FINE, Task, nodes, words
 
 Array = npt.NDArray[np.float64]
 
@@ -26,8 +26,9 @@ CONTRAST: Final = (10.0, 30.0, 90.0)
 ALPHA: Final = (2.0, 4.0, 10.0)
 FOLDS: Final = 5
 COST_SHRINKAGE: Final = 10.0
-MOST_WORDS: Final = 4_000
-"""Hashed words kept in an exported router: those that matter most."""
+MOST_WEIGHTS: Final = 16_000
+"""Weights of hashed words kept in an exported router, over all arms: those that matter most. They bound its file to about 300 kB, which is
+read whenever a choice is made."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ Bag = Mapping[int, float]
 
 
 def bags_of(tasks: Iterable[Task]) -> list[Bag]:
-    return [words(task.text) for task in tasks]
+    return [words(task.text, FINE) for task in tasks]
 
 
 class Encoder:
@@ -111,7 +112,8 @@ def out_of_fold(
     asked = list(settings)
     found = {one: np.full((len(examples), len(arms)), math.nan) for one in asked}
     at = np.array([fold_of(one.group, folds) for one in examples])
-    bags = bags_of(one.task for one in examples)
+    worded = any(math.isfinite(one.alpha) for one in asked)
+    bags: list[Bag] = bags_of(one.task for one in examples) if worded else [{}] * len(examples)
     for fold in range(folds):
         learn, judge = np.flatnonzero(at != fold).tolist(), np.flatnonzero(at == fold).tolist()
         if not learn or not judge:
@@ -128,21 +130,40 @@ def out_of_fold(
 
 def choose_settings(examples: Sequence[Example], arms: Sequence[str]) -> tuple[Settings, Array]:
     """The settings with the least squared error out of fold, and their predictions: how much a kind says of tasks, then, by the error of
-    the differences between arms, how much it says of arms, and how much the words may say."""
+    the differences between arms, how much it says of arms, and how much the words may say. That of the words is what is left after the
+    best slope and offsets: predictions are calibrated afterwards, so only what calibration cannot mend counts against them."""
     rewards = table(examples, arms)
 
-    def best(grid: Iterable[Settings], error: Callable[[Array], Array]) -> tuple[Settings, Array]:
-        return min(out_of_fold(examples, arms, grid).items(), key=lambda item: float(np.nanmean(error(item[1] - rewards) ** 2)))
+    def best(grid: Iterable[Settings], error: Callable[[Array], float]) -> tuple[Settings, Array]:
+        return min(out_of_fold(examples, arms, grid).items(), key=lambda item: error(item[1]))
 
-    def between(errors: Array) -> Array:
+    def whole(predicted: Array) -> float:
+        return float(np.nanmean((predicted - rewards) ** 2))
+
+    def between(predicted: Array) -> float:
+        errors = predicted - rewards
         several = (~np.isnan(errors)).sum(axis=1) > 1
-        return errors[several] - np.nanmean(errors[several], axis=1, keepdims=True) if several.any() else errors
+        return float(np.nanmean(_centred(errors[several]) ** 2)) if several.any() else whole(predicted)
 
-    found, predicted = best((Settings(k, CONTRAST[1], math.inf) for k in SHRINKAGE), lambda errors: errors)
+    def sloped(predicted: Array) -> float:
+        known = np.where(np.isnan(rewards), math.nan, predicted)
+        several = (~np.isnan(known)).sum(axis=1) > 1
+        if not several.any():
+            return whole(predicted)
+        both = (_centred(values[several]) for values in (known, np.where(np.isnan(known), math.nan, rewards)))
+        x, y = (np.nan_to_num(values - np.nanmean(values, axis=0)) for values in both)
+        return float((y * y).sum() - (x * y).sum() ** 2 / max((x * x).sum(), 1e-12))
+
+    found, predicted = best((Settings(k, CONTRAST[1], math.inf) for k in SHRINKAGE), whole)
     found, predicted = best((Settings(found.shrinkage, k, math.inf) for k in CONTRAST), between)
     if any(one.task.text for one in examples):
-        found, predicted = best((replace(found, alpha=alpha) for alpha in (math.inf, *ALPHA)), between)
+        found, predicted = best((replace(found, alpha=alpha) for alpha in (math.inf, *ALPHA)), sloped)
     return found, predicted
+
+
+def _centred(values: Array) -> Array:
+    """Each row less its mean over the arms that are known."""
+    return np.asarray(values - np.nanmean(values, axis=1, keepdims=True))
 
 
 def calibrate(predicted: Array, rewards: Array, prior_rows: float = 50.0) -> tuple[Array, Array, Array]:
@@ -171,7 +192,7 @@ def chosen(rewards: Array, costs: Array, price: float) -> npt.NDArray[np.int64]:
     return np.asarray(worth.argmax(axis=1))
 
 
-PRICES: Final = (0.0, *(float(f"{10 ** (k / 8):.4g}") for k in range(-8, 33)))
+PRICES: Final = (0.0, *(float(f"{10 ** (k / 32):.4g}") for k in range(-32, 129)))
 """Reward per USD: 0, and 0.1 to 10,000 in equal ratios."""
 
 
@@ -281,10 +302,17 @@ def _fit(
         mean, n = model.nodes_[level][float(code)]
         kinds[name] = Node((mean + model.intercept_).tolist(), n.tolist(), price.nodes_[level][float(code)][0].tolist())
     weights = model.coef_ * encoder.idf if len(encoder.columns) else model.coef_
-    loud = np.abs(weights).max(axis=0) if weights.size else np.zeros(0)
-    kept = set(np.argsort(-loud, kind="stable")[:MOST_WORDS].tolist())
+    loud = _loudness(model.coef_, rows[:, encoder.levels :])
+    kept = set(np.argsort(-loud, kind="stable")[: MOST_WEIGHTS // len(arms)].tolist())
     words_ = {bucket: weights[:, k].tolist() for bucket, k in encoder.columns.items() if k in kept and loud[k] > 0}
     return Router(tuple(arms), root, kinds, words_, slope.tolist(), offset.tolist(), spread.tolist(), settings.contrast)
+
+
+def _loudness(weights: Array, words_: sparse.csr_matrix) -> Array:
+    """How much each word moves the choice on these tasks: the largest difference that it makes between two arms (with one arm, its weight),
+    times the root of the sum of squares of its column. By weight alone rare words would crowd out the common ones."""
+    reach = np.abs(weights[0]) if len(weights) == 1 else np.ptp(weights, axis=0)
+    return reach * np.sqrt(np.asarray(words_.multiply(words_).sum(axis=0)).ravel())
 
 
 def _tried(examples: Iterable[Example], arms: Sequence[str]) -> list[int]:

@@ -121,7 +121,8 @@ def test_a_tie_goes_to_the_cheaper() -> None:
         ("{", "cannot be read"),
         ("[]", "version None"),
         ('{"version": 99}', "version 99"),
-        ('{"version": 1, "arms": ["a"]}', "edited by hand"),
+        ('{"version": 1, "arms": ["a"]}', "version 1"),
+        ('{"version": 2, "arms": ["a"]}', "edited by hand"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_next_step(tmp_path: Path, text: str | None, says: str) -> None:
