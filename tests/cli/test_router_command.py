@@ -213,7 +213,7 @@ def test_choices_that_nobody_logged_are_no_evidence(hone: Hone) -> None:
 
 
 def test_a_router_edited_by_hand_or_of_another_version_is_refused_by_name(hone: Hone) -> None:
-    fill()
+    fill(kind_known=False)
     assert hone("train")[0] == 0
     candidate = Path(".agent/router.candidate.json")
     good = candidate.read_text()
@@ -224,7 +224,7 @@ def test_a_router_edited_by_hand_or_of_another_version_is_refused_by_name(hone: 
     assert "version 9" in hone("adopt")[2]
     candidate.write_text(good)
     Path(".agent/router.json").write_text("{")
-    code, _, errors = hone("evaluate", "--price", "0.2")
+    code, _, errors = hone("evaluate", "--price", "1.5")
     assert code == 0 and "the priors stand in" in errors
     assert "cannot be read" in hone("show")[2]
     candidate.unlink()
