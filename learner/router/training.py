@@ -312,7 +312,7 @@ def _loudness(weights: Array, words_: sparse.csr_matrix) -> Array:
     """How much each word moves the choice on these tasks: the largest difference that it makes between two arms (with one arm, its weight),
     times the root of the sum of squares of its column. By weight alone rare words would crowd out the common ones."""
     reach = np.abs(weights[0]) if len(weights) == 1 else np.ptp(weights, axis=0)
-    return reach * np.sqrt(np.asarray(words_.multiply(words_).sum(axis=0)).ravel())
+    return np.asarray(reach * np.sqrt(np.asarray(words_.multiply(words_).sum(axis=0)).ravel()))
 
 
 def _tried(examples: Iterable[Example], arms: Sequence[str]) -> list[int]:
