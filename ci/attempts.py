@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -142,7 +143,7 @@ def _run(place: Place, decided: choosing.Decided, k: int, model: Model, prompt: 
     told = {"HONE_DECISION": id_, **{f"HONE_{name[1:-1].upper()}": text for name, text in parts.items()}}
     env = os.environ | {name: text for name, text in told.items() if len(os.fsencode(text)) < LONGEST_WORD}
     with capture.run(
-        os.path.basename(words[0]), model=model.id, task=orders.task, prompt_variant=decided.choice.prompt.id, decision_id=id_,  # noqa: PTH119
+        Path(words[0]).name, model=model.id, task=orders.task, prompt_variant=decided.choice.prompt.id, decision_id=id_,
         repository=place.cwd,
     ) as run:  # fmt: skip
         try:

@@ -114,7 +114,7 @@ def _restore_index(place: Place, before: Before) -> None:
 
 
 def _delete(top: Path, path: bytes) -> None:
-    file = Path(os.fsdecode(os.path.join(os.fsencode(top), path)))  # noqa: PTH118 - a path of bytes
+    file = top / os.fsdecode(path)
     with suppress(FileNotFoundError):
         if file.is_dir() and not file.is_symlink():
             shutil.rmtree(file)  # a submodule or nested repository that the attempt made

@@ -333,7 +333,9 @@ class Sizes:
 def _apply(
     place: Place, state: State, step: Transition, was: str, before: str, hunks: dict[Pair, list[Hunk] | None], sizes: Sizes
 ) -> None:
-    look: Callable[[str, str], list[Hunk] | None] = lambda a, b: [] if a == b else hunks.get((a, b))  # noqa: E731
+    def look(old: str, new: str) -> list[Hunk] | None:
+        return [] if old == new else hunks.get((old, new))
+
     target = step.after if step.before == "?" else before
     source = _map(state, step.old_path, target)
     if source is None:

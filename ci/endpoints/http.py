@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +21,8 @@ ANTHROPIC_VERSION: Final = "2023-06-01"
 class _Http(Endpoint):
     """Requests and answers in JSON."""
 
-    def _headers(self) -> dict[str, str]:
-        raise NotImplementedError
+    @abstractmethod
+    def _headers(self) -> dict[str, str]: ...
 
     def _call(self, method: str, path: str, timeout_s: float, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The JSON object that came back with a success. Raises EndpointError for anything else."""
