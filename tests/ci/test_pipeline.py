@@ -169,9 +169,9 @@ def test_what_there_is_not(path: Path, tmp_path: Path) -> None:
                 call()
         for reward in (1.1, -0.1, float("nan"), True, "1"):
             with pytest.raises(UsageError, match=r"a number in 0\.\.1"):
-                learning.update_model("small", reward)  # type: ignore[arg-type]
+                learning.update_model("small", reward)
         with pytest.raises(UsageError, match="none of easy, medium, hard"):
-            learning.select_model("trivial")  # type: ignore[arg-type]
+            learning.select_model("trivial")
     assert decisions(path) == []
     (tmp_path / "bare").mkdir()
     with pytest.raises(UsageError, match="git"):

@@ -32,7 +32,7 @@ def models(p: Play, **config: Any) -> Path:
     (agent / "model_variants.json").write_text(json.dumps(MODELS))
     body = {"privacy": {"local_only": False}, "modelRouter": {"epsilon": 0.1, "max_cost_per_1k_usd": 1}} | config
     (agent / "learning-config.json").write_text(json.dumps(body))
-    return agent  # type: ignore[no-any-return]
+    return agent
 
 
 def choose(p: Play, text: str = "mend the parser", **more: Any) -> choosing.Decided:

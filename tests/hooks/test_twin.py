@@ -117,7 +117,7 @@ git commit; git commit -F nowhere; git commit --amend --bogus; git merge nothing
 GIT_DIR=.git GIT_WORK_TREE=. git commit --allow-empty -m "by variables"; cd src; git commit --allow-empty -m "from a folder"; git -C .. log -1 --format=%s
 git -c core.hooksPath=/dev/null commit --allow-empty -m "no hooks"; git -c user.name= commit --allow-empty -m x; git --no-pager log -2 --stat
 git switch --orphan fresh; git commit --allow-empty -m root; git switch main; git merge --allow-unrelated-histories fresh -m unrelated
-""".strip().splitlines()  # noqa: E501
+""".strip().splitlines()  # noqa: E501 - a table of cases
 
 
 class Said(NamedTuple):

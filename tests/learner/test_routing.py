@@ -41,7 +41,7 @@ def past(
 
 def decide(seen: list[Past], seed: int = 0, **more: object) -> routing.Choice:
     given: dict[str, object] = {"settings": ANYWHERE, "gates": [PRIOR["test"]], "past": seen} | more
-    return routing.decide(task("mend it", kind="fix"), [LOCAL, PAID], default_prompts(), random=Random(seed), **given)  # type: ignore[arg-type]
+    return routing.decide(task("mend it", kind="fix"), [LOCAL, PAID], default_prompts(), random=Random(seed), **given)
 
 
 def test_what_is_seen_moves_the_expectation_at_once() -> None:
@@ -148,7 +148,7 @@ def test_prompts_are_chosen_by_what_they_earn_beyond_the_kind_of_task() -> None:
     seen += past("local", 0.6, 60, "fix", "concise") + past("local", 0.2, 60, "fix", "default")
     arms = routing.prompt_arms(default_prompts(), sorted(seen, key=lambda one: one.at), gamma=1.0)
     rates = {name: arm.mean for name, arm in arms.items()}
-    assert rates["concise"] > rates["detailed"] > rates["default"]  # type: ignore[operator]
+    assert rates["concise"] > rates["detailed"] > rates["default"]
 
 
 def test_a_trained_router_speaks_until_newer_runs_say_more() -> None:

@@ -155,7 +155,7 @@ def test_three_rewards_make_no_mean(tmp_path: Path) -> None:
 
 def test_group_names_are_closed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="by: one of agent, model, prompt_variant, task_kind"):
-        stats.grouped(Store(tmp_path / "data"), "1; DROP TABLE runs")  # type: ignore[arg-type]
+        stats.grouped(Store(tmp_path / "data"), "1; DROP TABLE runs")
 
 
 def test_newest_changes_come_first_with_their_outcomes(tmp_path: Path) -> None:

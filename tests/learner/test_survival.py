@@ -180,7 +180,7 @@ def test_survival_of_a_store(tmp_path: Path) -> None:
     assert [point.share for point in codex.points] == [1.0, 0.5, 0.5, None, None]
     assert [point.at_risk for point in codex.points] == [20, 20, 10, 0, 0]
     with pytest.raises(ValueError, match="by: one of"):
-        histories.survival(store, "1; DROP TABLE runs")  # type: ignore[arg-type]
+        histories.survival(store, "1; DROP TABLE runs")
 
 
 def test_nothing_looked_at_has_no_curve(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ ASKED = [{"role": "user", "content": "Write a Python function add(a, b)."}]
 def test_the_same_question_has_the_same_answer(tmp_path: Path) -> None:
     engine = Llama("small", Path(MODEL), None, tmp_path)
     try:
-        first, second = (engine.ask(ASKED, temperature=0.0, max_tokens=30, timeout_s=300) for _ in range(2))  # type: ignore[arg-type]
+        first, second = (engine.ask(ASKED, temperature=0.0, max_tokens=30, timeout_s=300) for _ in range(2))
         assert first.text == second.text
         assert "def add" in first.text
         assert (first.tokens_in, second.tokens_out) == (second.tokens_in, first.tokens_out)
@@ -37,12 +37,12 @@ def test_the_same_question_has_the_same_answer(tmp_path: Path) -> None:
 def test_a_process_that_dies_is_an_error_and_started_again(tmp_path: Path) -> None:
     engine = Llama("small", Path(MODEL), None, tmp_path)
     try:
-        engine.ask(ASKED, temperature=0.0, max_tokens=2, timeout_s=300)  # type: ignore[arg-type]
+        engine.ask(ASKED, temperature=0.0, max_tokens=2, timeout_s=300)
         assert engine._child is not None
         os.kill(engine._child.pid, signal.SIGKILL)
         with pytest.raises(EndpointError, match=r"llama\.cpp ended with signal 9"):
-            engine.ask(ASKED, temperature=0.0, max_tokens=2, timeout_s=300)  # type: ignore[arg-type]
-        assert engine.ask(ASKED, temperature=0.0, max_tokens=2, timeout_s=300).tokens_out == 2  # type: ignore[arg-type]
+            engine.ask(ASKED, temperature=0.0, max_tokens=2, timeout_s=300)
+        assert engine.ask(ASKED, temperature=0.0, max_tokens=2, timeout_s=300).tokens_out == 2
     finally:
         engine.close()
 

@@ -32,7 +32,7 @@ def test_a_commit_with_its_test_becomes_a_task(project: Any, none_taken: str, ca
     assert task.prompt == "Take None for nothing\n\nChange this file:\n- src/calc/__init__.py\n"
     assert b"None" not in suite.content(task.files["src/calc/__init__.py"].sha256)
     assert b"None" not in suite.content(task.files["tests/test_calc.py"].sha256)
-    assert b"if a is None" in suite.content(task.solution["src/calc/__init__.py"].sha256)  # type: ignore[union-attr]
+    assert b"if a is None" in suite.content(task.solution["src/calc/__init__.py"].sha256)
     assert suite.manifest.hash == told["hash"]
 
 
@@ -82,7 +82,7 @@ def test_the_documented_way_to_judge_an_attempt_works(
 ) -> None:
     page = (Path(__file__).parents[3] / "docs/reference/suite.md").read_text("utf-8")
     names: dict[str, Any] = {}
-    exec(page.split("```python\n")[1].split("```")[0], names)  # noqa: S102
+    exec(page.split("```python\n")[1].split("```")[0], names)  # noqa: S102 - our own page
     suite = storing.load(Path(mined(capsys)["folder"]))
     name, path = suite.manifest.tasks[0].id, "src/calc/__init__.py"
     tries = {

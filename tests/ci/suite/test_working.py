@@ -36,7 +36,7 @@ class Todo:
         return task(f"task-{number}")
 
     def works(self, count: int) -> list[Work]:
-        return [Work((str(n),), lambda n=n: self.make(n)) for n in range(count)]  # type: ignore[misc]
+        return [Work((str(n),), lambda n=n: self.make(n)) for n in range(count)]
 
 
 def quiet(progress: Progress) -> None:

@@ -215,6 +215,6 @@ def test_damaged_weights_are_refused(tiny: Make) -> None:
 
 
 def test_no_training_library_is_loaded() -> None:
-    code = "import git_hone.ci.training.convert, git_hone.ci.training.merge, sys; print([m for m in ('torch', 'gguf', 'numpy', 'safetensors') if m in sys.modules])"  # noqa: E501
+    code = "import git_hone.ci.training.convert, git_hone.ci.training.merge, sys; print([m for m in ('torch', 'gguf', 'numpy', 'safetensors') if m in sys.modules])"  # noqa: E501 - a program in one line
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

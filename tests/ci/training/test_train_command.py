@@ -171,6 +171,6 @@ def test_a_hostile_name_stays_a_comment(tiny: Make, tmp_path: Path) -> None:
 def test_nothing_heavy_is_imported_for_help() -> None:
     import subprocess
 
-    code = "import sys; from git_hone.cli import main; main(['train', '-h']); print([m for m in ('torch', 'numpy', 'gguf', 'pyarrow') if m in sys.modules], file=sys.stderr)"  # noqa: E501
+    code = "import sys; from git_hone.cli import main; main(['train', '-h']); print([m for m in ('torch', 'numpy', 'gguf', 'pyarrow') if m in sys.modules], file=sys.stderr)"  # noqa: E501 - a program in one line
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.strip() == "[]" and "Examples" in done.stdout

@@ -92,7 +92,7 @@ def test_husky(repo: Make, modules: Path, home: Path, ours_first: bool) -> None:
     r = repo()
     r.commit("first")
     where = place.find(r.path)
-    quiet = lambda: (where.hone / "worker.pid").write_text(f"{os.getpid()}\n")  # noqa: E731
+    quiet = lambda: (where.hone / "worker.pid").write_text(f"{os.getpid()}\n")  # noqa: E731 - a line shorter than a function
     empty = snapshot(r)
     if ours_first:
         setup.install(where, ("claude-code",))

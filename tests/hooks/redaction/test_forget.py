@@ -30,23 +30,23 @@ def everywhere(place: Place) -> dict[str, str]:
 
 
 def said(play: object, needle: str) -> list[str]:
-    place: Place = play.place  # type: ignore[attr-defined]
+    place: Place = play.place
     found = [where for where, text in everywhere(place).items() if needle in text]
-    return [*found, *(ref for ref in notes.existing(place.cwd) if needle in play.git("log", "-p", "--format=%H", ref))]  # type: ignore[attr-defined]
+    return [*found, *(ref for ref in notes.existing(place.cwd) if needle in play.git("log", "-p", "--format=%H", ref))]
 
 
 def two_changes(p: object) -> tuple[str, str]:
     """Two turns of an agent, two commits, all drained; returns the changes' ids."""
     ids = []
     for name in ("one", "two"):
-        with type(p)(p.repo, p.home, p.env) as session:  # type: ignore[attr-defined, call-arg]
+        with type(p)(p.repo, p.home, p.env) as session:
             session.turn(f"src/{name}.py", name)
-        sha = p.commit(name)  # type: ignore[attr-defined]
-        ids.append(str(p.show(sha)["change_id"]))  # type: ignore[attr-defined]
+        sha = p.commit(name)
+        ids.append(str(p.show(sha)["change_id"]))
     return ids[0], ids[1]
 
 
-def test_a_change_is_forgotten_and_the_other_stays(p) -> None:  # type: ignore[no-untyped-def]
+def test_a_change_is_forgotten_and_the_other_stays(p) -> None:
     first, second = two_changes(p)
     run = Store(p.place.data).rows("changes", where={"change_id": first})[0]["run_ids"][0]
     assert said(p, first)
@@ -63,7 +63,7 @@ def test_a_change_is_forgotten_and_the_other_stays(p) -> None:  # type: ignore[n
 
 
 @pytest.mark.parametrize("by", ["change", "path"])
-def test_what_a_decision_reads_of_it_is_forgotten_as_well(p, by: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_a_decision_reads_of_it_is_forgotten_as_well(p, by: str) -> None:
     """The rows of `past`, with a title and hashed words, and what gates said of the same decision."""
     first, second = two_changes(p)
 
@@ -85,7 +85,7 @@ def test_what_a_decision_reads_of_it_is_forgotten_as_well(p, by: str) -> None:  
         assert state.db.execute("select decision from gates").fetchall() == [(second,)]
 
 
-def test_a_forgotten_change_does_not_come_back(p) -> None:  # type: ignore[no-untyped-def]
+def test_a_forgotten_change_does_not_come_back(p) -> None:
     first, _ = two_changes(p)
     forget.forget(p.place, target(p.place, change=p.git("rev-parse", "HEAD~1")))
     p.git("rebase", "-q", "--force-rebase", "HEAD~3")
@@ -95,7 +95,7 @@ def test_a_forgotten_change_does_not_come_back(p) -> None:  # type: ignore[no-un
     assert first not in {row["change_id"] for row in Store(p.place.data).history("changes")}
 
 
-def test_a_remote_does_not_bring_it_back(p, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_remote_does_not_bring_it_back(p, tmp_path: Path) -> None:
     p.git("init", "-q", "--bare", str(tmp_path / "far.git"))
     p.git("remote", "add", "origin", str(tmp_path / "far.git"))
     first, second = two_changes(p)
@@ -106,7 +106,7 @@ def test_a_remote_does_not_bring_it_back(p, tmp_path: Path) -> None:  # type: ig
     assert notes.REF in said(p, second)
 
 
-def test_forgetting_is_done_again_after_being_killed_in_the_middle(p, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_forgetting_is_done_again_after_being_killed_in_the_middle(p, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new segment stands, the old one was not removed yet."""
     first, _ = two_changes(p)
     what = target(p.place, change=first)
@@ -124,7 +124,7 @@ def _die(self: Path, missing_ok: bool = False) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_path_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
+def test_a_path_is_forgotten(p) -> None:
     two_changes(p)
     p.prompt("look at src/one.py again")
     p.write("src/two.py", p.read("src/two.py") + "z = 1\n")
@@ -141,7 +141,7 @@ def test_a_path_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
     assert said(p, "src/one.py") == []
 
 
-def test_a_person_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
+def test_a_person_is_forgotten(p) -> None:
     two_changes(p)
     p.turn("src/theirs.py", "theirs")
     p.git("add", "-A")
@@ -163,7 +163,7 @@ def test_a_person_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
     assert NAME not in (p.place.hone / consent.FILE).read_text()
 
 
-def test_everything_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
+def test_everything_is_forgotten(p) -> None:
     first, second = two_changes(p)
     report = forget.forget(p.place, target(p.place, everything=True))
     assert report.found == []
@@ -175,7 +175,7 @@ def test_everything_is_forgotten(p) -> None:  # type: ignore[no-untyped-def]
     assert p.ai() == 10
 
 
-def test_the_proof_finds_what_is_left(p) -> None:  # type: ignore[no-untyped-def]
+def test_the_proof_finds_what_is_left(p) -> None:
     """Planted behind the back of the removal: the second look must see it."""
     first, _ = two_changes(p)
     what = target(p.place, change=first)
@@ -186,7 +186,7 @@ def test_the_proof_finds_what_is_left(p) -> None:  # type: ignore[no-untyped-def
     assert len(forget.search(p.place, what).found) >= 2
 
 
-def test_the_command(p, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def test_the_command(p, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     first, _ = two_changes(p)
     monkeypatch.chdir(p.repo)
     assert main(["forget", "--change", first, "--dry-run"]) == 0
@@ -202,7 +202,7 @@ def test_the_command(p, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert main(["forget"]) == 2
 
 
-def test_who_opts_out_leaves_no_trace(p, home: Path) -> None:  # type: ignore[no-untyped-def]
+def test_who_opts_out_leaves_no_trace(p, home: Path) -> None:
     p.git("config", "--global", "hone.optout", "true")
     p.turn("src/a.py", "a")
     p.commit("a")
@@ -215,7 +215,7 @@ def test_who_opts_out_leaves_no_trace(p, home: Path) -> None:  # type: ignore[no
     assert p.ai() == 10
 
 
-def test_a_listed_hash_opts_out(p) -> None:  # type: ignore[no-untyped-def]
+def test_a_listed_hash_opts_out(p) -> None:
     config = p.place.agent / "learning-config.json"
     body = json.loads(config.read_text()) if config.exists() else {}
     body.setdefault("privacy", {})["optOut"] = [consent.hash_of("Dev@example.com")]
@@ -226,7 +226,7 @@ def test_a_listed_hash_opts_out(p) -> None:  # type: ignore[no-untyped-def]
     assert list(every_row(p.place.data)) == []
 
 
-def test_a_repository_that_is_switched_off_keeps_nothing(p) -> None:  # type: ignore[no-untyped-def]
+def test_a_repository_that_is_switched_off_keeps_nothing(p) -> None:
     p.git("config", "hone.enabled", "false")
     p.turn("src/a.py", "a")
     p.commit("a")
@@ -235,7 +235,7 @@ def test_a_repository_that_is_switched_off_keeps_nothing(p) -> None:  # type: ig
     assert not list(p.place.inbox.glob("*.ev"))
 
 
-def test_an_excluded_file_leaves_no_content_and_no_words(p) -> None:  # type: ignore[no-untyped-def]
+def test_an_excluded_file_leaves_no_content_and_no_words(p) -> None:
     """The prompt was written before anybody knew that the run would touch the file: it goes again."""
     p.prompt("put the blue heron into the config")
     drain(p.place)

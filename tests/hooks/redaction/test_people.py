@@ -109,12 +109,12 @@ def test_no_line_of_the_standard_library_is_altered() -> None:
 def test_git_says_who_is_known(repo: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
     here = repo()
     monkeypatch.setenv("GIT_COMMITTER_NAME", "Odalys Brevik")
-    here.write("a", "1")  # type: ignore[attr-defined]
+    here.write("a", "1")
     author = {"GIT_AUTHOR_NAME": "Tiberiu Vask", "GIT_AUTHOR_EMAIL": "tvask@corp.test"}
-    here.git("add", "-A")  # type: ignore[attr-defined]
-    here.git("commit", "-q", "-m", "a", **author)  # type: ignore[attr-defined]
-    here.git("commit", "-q", "--allow-empty", "-m", "b", GIT_AUTHOR_NAME="Claude", GIT_AUTHOR_EMAIL="noreply@anthropic.com")  # type: ignore[attr-defined]
-    place = find(here.path)  # type: ignore[attr-defined]
+    here.git("add", "-A")
+    here.git("commit", "-q", "-m", "a", **author)
+    here.git("commit", "-q", "--allow-empty", "-m", "b", GIT_AUTHOR_NAME="Claude", GIT_AUTHOR_EMAIL="noreply@anthropic.com")
+    place = find(here.path)
     place.hone.mkdir()
     known = gazetteer.identities(place)
     for identity in (
@@ -129,6 +129,6 @@ def test_git_says_who_is_known(repo: Callable[..., object], monkeypatch: pytest.
     assert Identity("name", "Claude") not in known
     assert (place.hone / gazetteer.FILE).stat().st_mode & 0o077 == 0
     cached = json.loads((place.hone / gazetteer.FILE).read_text())
-    here.git("commit", "-q", "--allow-empty", "-m", "c", GIT_AUTHOR_NAME="Ilmari Sand", GIT_AUTHOR_EMAIL="isand@corp.test")  # type: ignore[attr-defined]
+    here.git("commit", "-q", "--allow-empty", "-m", "c", GIT_AUTHOR_NAME="Ilmari Sand", GIT_AUTHOR_EMAIL="isand@corp.test")
     assert Identity("name", "Ilmari Sand") in gazetteer.identities(place)
     assert json.loads((place.hone / gazetteer.FILE).read_text())["tips"] != cached["tips"]

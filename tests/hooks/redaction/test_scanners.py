@@ -67,7 +67,7 @@ def test_what_it_found_is_removed() -> None:
     assert us.prose("x: house-blue-door") == "x: [redacted:secret]"
 
 
-def test_it_looks_before_the_first_write(p, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_it_looks_before_the_first_write(p, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "bin", monkeypatch)
     p.prompt("open house-blue-door")
     p.write("src/a.py", "door = 'house-red-door'\nb = 2\n")

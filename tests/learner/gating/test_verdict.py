@@ -23,7 +23,7 @@ def made(name: str, passed: list[bool], group: int = 1, **more: Any) -> Evaluati
     rows = tuple(Attempt(f"t{k:03}", f"f{k // group}.py", good, True, 0, 2.0) for k, good in enumerate(passed))
     values = {"suite": "own", "suite_hash": "5" * 64, "files": {name: name * 8}, "base_sha256": "b" * 64, "divergence": 0.0001,
               "likelihood": Likelihood(1.7, 900, "c" * 64), "settings": {"temperature": 0.0}}  # fmt: skip
-    return Evaluation(name, attempts=rows, **values | more)  # type: ignore[arg-type]
+    return Evaluation(name, attempts=rows, **values | more)
 
 
 def case(candidate: list[bool], incumbent: list[bool], *, group: int = 1, **more: Any) -> Case:

@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb  # noqa: F401 - imported before the fork
 import pyarrow.compute
-import pyarrow.parquet  # noqa: F401
+import pyarrow.parquet  # noqa: F401 - imported before the fork
 
 from git_hone.learner.store import Store
 
