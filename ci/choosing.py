@@ -235,13 +235,13 @@ def _kept(file: Path, load: Callable[[], _T]) -> _T:
     """What was read from the file, until it is another: for a process that asks again and again. A file that was written within the last
     second is read again, as its time may not tell the next write from this one."""
     try:
-        seen = os.stat(file)  # noqa: PTH116
+        seen = os.stat(file)  # noqa: PTH116 - it may be the plain path of cli/quick.py, which has no stat
         mark = (seen.st_mtime_ns, seen.st_size, seen.st_ino) if time.time() - seen.st_mtime > 1.0 else None
     except OSError:
         mark = None
     known = _read.get(str(file))
     if known is not None and mark is not None and known[0] == mark:
-        return known[1]  # type: ignore[no-any-return]
+        return known[1]  # type: ignore[no-any-return]  # what `load` gave for this file before
     value = load()
     if mark is not None:
         _read[str(file)] = mark, value

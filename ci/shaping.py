@@ -99,7 +99,7 @@ def _text(top: Path, item: Item, excluded: Sequence[str]) -> tuple[str | None, s
         return _file(top, item.value, excluded)
     try:
         names = sorted(path.relative_to(top).as_posix() for path in top.glob(item.value) if path.is_file())[: MOST_FILES + 1]
-    except (OSError, ValueError, NotImplementedError, IndexError):
+    except (OSError, ValueError, NotImplementedError, IndexError):  # pathlib says NotImplementedError of a pattern from the root
         return None, f"{item.value}: not a glob below the repository"
     found = [text for text, _ in (_file(top, name, excluded) for name in names[:MOST_FILES]) if text is not None]
     if not found or len(names) > MOST_FILES:

@@ -32,13 +32,13 @@ def route(argv: list[str]) -> bool:
         usd = None if budget is None else float(budget)
         if (usd is not None and not 0 <= usd <= 1_000_000) or (difficulty and difficulty not in choosing.DIFFICULTIES):
             return False
-        place = plain(_Plain(os.getcwd()))  # type: ignore[arg-type]  # noqa: PTH109
+        place = plain(_Plain(os.getcwd()))  # type: ignore[arg-type]  # it stands in for a Path  # noqa: PTH109 - see _Plain
         if place is None:
             return False
         if (place.agent / choosing.CONTEXT).exists():  # it may name files in any way
             from pathlib import Path
 
-            place = Place(*(None if path is None else Path(path) for path in place))  # type: ignore[arg-type]
+            place = Place(*(None if path is None else Path(path) for path in place))  # type: ignore[arg-type]  # the fields are paths or None, one by one
         decided = choosing.choose(
             place, place.agent, choosing.clean(values["--task"][-1]), files=values.get("--file", ()), kind=values.get("--kind", [None])[-1],
             difficulty=difficulty, budget_usd=usd, log="--dry-run" not in flags,
@@ -65,31 +65,31 @@ class _Plain(str):
     def parents(self) -> list[_Plain]:
         found, at = list[_Plain](), str(self)
         while at != "/":
-            at = os.path.dirname(at)  # noqa: PTH120
+            at = os.path.dirname(at)  # noqa: PTH120 - this class is the replacement for pathlib
             found.append(_Plain(at))
         return found
 
     def exists(self) -> bool:
-        return os.path.exists(self)  # noqa: PTH110
+        return os.path.exists(self)  # noqa: PTH110 - as above
 
     def is_dir(self) -> bool:
-        return os.path.isdir(self)  # noqa: PTH112
+        return os.path.isdir(self)  # noqa: PTH112 - as above
 
     def is_file(self) -> bool:
-        return os.path.isfile(self)  # noqa: PTH113
+        return os.path.isfile(self)  # noqa: PTH113 - as above
 
     def open(self, mode: str = "r", **more: Any) -> Any:
-        return open(self, mode, **more)  # noqa: PTH123
+        return open(self, mode, **more)  # noqa: PTH123 - as above
 
     def read_bytes(self) -> bytes:
-        with open(self, "rb") as file:  # noqa: PTH123
+        with open(self, "rb") as file:  # noqa: PTH123 - as above
             return file.read()
 
     def read_text(self, encoding: str) -> str:
         return self.read_bytes().decode(encoding)
 
     def rename(self, target: str) -> None:
-        os.rename(self, target)  # noqa: PTH104
+        os.rename(self, target)  # noqa: PTH104 - as above
 
     def __getattr__(self, name: str) -> Any:
         from pathlib import Path

@@ -334,7 +334,7 @@ def _ask(place: Place, sql: str, values: Sequence[Any] = ()) -> list[Any]:
     try:
         import _sqlite3 as sqlite  # what sqlite3 is made of, without its dates and times: they take longer to import than a question
     except ImportError:
-        import sqlite3 as sqlite  # type: ignore[no-redef]
+        import sqlite3 as sqlite  # type: ignore[no-redef]  # the same functions, from another module
 
     with contextlib.suppress(sqlite.DatabaseError), contextlib.closing(_open(place, sqlite.connect)) as db:
         return db.execute(sql, values).fetchall()

@@ -93,7 +93,7 @@ class State:
 
     def changes(self, where: str, *values: str) -> list[dict[str, Any]]:
         """The newest rows of the changes that fit `where` (columns id, commit_id, state)."""
-        return [json.loads(row[0]) for row in self.db.execute(f"select value from changes where {where}", values)]  # noqa: S608
+        return [json.loads(row[0]) for row in self.db.execute(f"select value from changes where {where}", values)]  # noqa: S608 - columns are ours, values are parameters
 
     def put_change(self, row: dict[str, Any]) -> None:
         self.db.execute(
@@ -103,7 +103,7 @@ class State:
     def put(self, table: str, key: str, value: dict[str, Any]) -> None:
         column = {"runs": "id", "commits": "id", "changes": "id"}.get(table, "key")
         self.db.execute(
-            f"insert into {table} ({column}, value) values (?, ?) on conflict ({column}) do update set value = excluded.value",  # noqa: S608
+            f"insert into {table} ({column}, value) values (?, ?) on conflict ({column}) do update set value = excluded.value",  # noqa: S608 - names of ours
             (key, dumps(value)),
         )
 
@@ -147,7 +147,7 @@ class State:
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
-            found.update(self.db.execute(f"select line, count(*) from wrote where line in ({marks}) group by line", part))  # noqa: S608
+            found.update(self.db.execute(f"select line, count(*) from wrote where line in ({marks}) group by line", part))  # noqa: S608 - marks are question marks
         return found
 
     def node_paths(self) -> set[str]:

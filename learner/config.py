@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 MAX_BYTES: Final = 1 << 20
-SCHEMA_PATH: Final = os.path.join(os.path.dirname(__file__), "learning-config.schema.json")  # noqa: PTH118, PTH120
+SCHEMA_PATH: Final = os.path.join(os.path.dirname(__file__), "learning-config.schema.json")  # noqa: PTH118, PTH120 - pathlib takes longer to import than a decision
 TIP: Final = "the keys and their defaults: docs/reference/configuration.md"
 
 
@@ -66,7 +66,7 @@ class Config:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Config) and (self.values, self.warnings) == (other.values, other.warnings)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # equal by value and changeable: not hashable
 
     @property
     def hash(self) -> str:
@@ -178,13 +178,13 @@ def _read(path: Path) -> bytes | None:
     return raw
 
 
-class _Object(dict):  # type: ignore[type-arg]
+class _Object(dict):  # type: ignore[type-arg]  # values of any type
     """A JSON object that remembers which keys were written twice; json would keep the last one silently."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
         seen: set[str] = set()
-        self.twice = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
+        self.twice = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]  # add gives None, which is what is wanted
 
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Llama:
             raise EndpointError("refused", f"{self.name}: {said['error']}", tip="a model with a longer context")
         finish = "stop" if said["finish"] == "stop" else "length"
         spent = round(1000 * (time.monotonic() - began))
-        return Answer(said["text"], said["tokens_in"], said["tokens_out"], spent, self.name, finish)  # type: ignore[arg-type]
+        return Answer(said["text"], said["tokens_in"], said["tokens_out"], spent, self.name, finish)  # type: ignore[arg-type]  # mypy widens the two words to str
 
     def likelihood(self, text: str) -> Likelihood | None:
         self.close_child()

@@ -47,7 +47,7 @@ def attempt(
     began, group = time.monotonic(), task.edit[0] if task.edit else task.id
     try:
         said = engine.ask(
-            [Message(role=one["role"], content=one["content"]) for one in asked],  # type: ignore[typeddict-item]
+            [Message(role=one["role"], content=one["content"]) for one in asked],  # type: ignore[typeddict-item]  # `messages` writes only the roles that are allowed
             temperature=settings.temperature, max_tokens=settings.max_tokens, timeout_s=settings.timeout_s,
         )  # fmt: skip
     except EndpointError as error:

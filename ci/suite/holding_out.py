@@ -27,7 +27,7 @@ def work(place: Place, trees: Trees, doctor: Doctor) -> list[Work]:
     """One piece of work for each commit that holds a person's version, newest first."""
     made = []
     for commit, (change, asked) in _commits(place).items():
-        made.append(Work(("held-out", commit, asked), lambda commit=commit, change=change, asked=asked:  # type: ignore[misc]
+        made.append(Work(("held-out", commit, asked), lambda commit=commit, change=change, asked=asked:  # type: ignore[misc]  # mypy infers no type for a default of a lambda
                          _hold_out(trees, doctor, commit, change, asked)))  # fmt: skip
     return made
 

@@ -50,7 +50,7 @@ def work(trees: Trees, doctor: Doctor, seed: int) -> list[Work]:
     ]
     return [
         Work(("injected", base.commit, path, fault.operator, str(fault.line), fault.before, fault.after),
-             lambda path=path, fault=fault: _inject(trees, doctor, base, path, fault))  # type: ignore[misc]
+             lambda path=path, fault=fault: _inject(trees, doctor, base, path, fault))  # type: ignore[misc]  # mypy infers no type for a default of a lambda
         for path, fault in _spread(found, seed)
     ]  # fmt: skip
 

@@ -26,7 +26,7 @@ def work(trees: Trees, doctor: Doctor, candidates: Iterable[Candidate]) -> list[
         same = (each.message.strip(), "\0".join((*each.sources, *each.test_files)))
         if same not in seen:
             seen.add(same)
-            made.append(Work(("mined", each.commit), lambda each=each: mine(trees, doctor, each)))  # type: ignore[misc]
+            made.append(Work(("mined", each.commit), lambda each=each: mine(trees, doctor, each)))  # type: ignore[misc]  # mypy infers no type for a default of a lambda
     return made
 
 

@@ -96,7 +96,7 @@ def weights(gguf: Any, head: header.Header, name: str) -> NDArray[np.float32]:
     tensor = head.tensors[name]
     try:
         wide: NDArray[np.float32] = gguf.quants.dequantize(raw_of(head, name), gguf.GGMLQuantizationType[tensor.type])
-    except NotImplementedError:
+    except NotImplementedError:  # what gguf says of a type that it has no code for
         raise DataError(
             f"{head.path}: {name} is of type {tensor.type}, which cannot be read", tip="use a base of another type"
         ) from None

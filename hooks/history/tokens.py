@@ -48,4 +48,4 @@ def distance(before: bytes, after: bytes) -> int:
 
 
 def _changed(a: Sequence[bytes], b: Sequence[bytes]) -> list[tuple[int, int, int, int]]:
-    return [spot for kind, *spot in SequenceMatcher(None, a, b, autojunk=False).get_opcodes() if kind != "equal"]  # type: ignore[misc]
+    return [spot for kind, *spot in SequenceMatcher(None, a, b, autojunk=False).get_opcodes() if kind != "equal"]  # type: ignore[misc]  # mypy loses the length of a starred tuple

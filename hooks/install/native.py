@@ -317,7 +317,7 @@ def install(event: str, path: Path) -> None:
             saved.replace(_free(saved))
         try:
             os.link(path, saved, follow_symlinks=False)
-        except (OSError, NotImplementedError):
+        except (OSError, NotImplementedError):  # a file system without hard links; a system that cannot link a link itself
             path.replace(saved)
         if path.is_symlink():
             path.unlink()

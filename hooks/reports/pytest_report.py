@@ -22,12 +22,12 @@ def pytest_configure(config: Any) -> None:
         _leave_no_trace(config)
         if path and not hasattr(config, "workerinput"):
             config.pluginmanager.register(_Recorder(path), "git-hone-recorder")
-    except Exception:  # noqa: S110
+    except Exception:  # noqa: S110 - recording must never fail the user's tests
         pass
 
 
 def _leave_no_trace(config: Any) -> None:
-    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - the user's process: import nothing more
     kept = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder and folder != here]
     if kept:
         os.environ["PYTHONPATH"] = os.pathsep.join(kept)
@@ -42,7 +42,7 @@ class _Recorder:
     """Reports of the tests come here, under xdist from all workers."""
 
     def __init__(self, path: str) -> None:
-        self._out = open(path, "a", buffering=1)  # noqa: SIM115, PTH123
+        self._out = open(path, "a", buffering=1)  # noqa: SIM115, PTH123 - closed in pytest_unconfigure; pathlib as above
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if hasattr(report, "context"):  # a subtest: its test fails with it
@@ -58,7 +58,7 @@ class _Recorder:
         try:
             if outcome in ("passed", "failed", "skipped"):
                 self._out.write(json.dumps([name, outcome]) + "\n")
-        except Exception:  # noqa: S110
+        except Exception:  # noqa: S110 - recording must never fail the user's tests
             pass
 
     def pytest_unconfigure(self) -> None:

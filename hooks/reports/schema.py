@@ -90,7 +90,7 @@ def _toml(path: str, data: bytes) -> Iterator[Finding]:
 
 def _yaml(path: str, data: bytes) -> Iterator[Finding]:
     try:
-        import yaml  # type: ignore[import-untyped, unused-ignore]
+        import yaml  # type: ignore[import-untyped, unused-ignore]  # it comes without types, or is not installed
     except ImportError:
         return
     if b"{{" in data and "templates" in path.split("/"):
@@ -126,14 +126,14 @@ def _against(top: Path, path: str, value: Any, schema_path: str) -> Iterator[Fin
         """A schema that this one refers to by a relative name; nothing is fetched."""
         target = (top / posixpath.dirname(schema_path) / uri).resolve()
         if ":" in uri or not target.is_relative_to(top.resolve()) or not target.is_file():
-            raise referencing.exceptions.NoSuchResource(ref=uri)  # type: ignore[call-arg]
+            raise referencing.exceptions.NoSuchResource(ref=uri)  # type: ignore[call-arg]  # attrs makes the signature, which mypy does not see
         return referencing.Resource.from_contents(json.loads(target.read_bytes()), default_specification=DRAFT202012)
 
     try:
         schema = _strict_json((top / schema_path).read_bytes())
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
         kind.check_schema(schema)
-        registry: Any = referencing.Registry(retrieve=beside)  # type: ignore[call-arg]
+        registry: Any = referencing.Registry(retrieve=beside)  # type: ignore[call-arg]  # attrs makes the signature, which mypy does not see
         errors = sorted(kind(schema, registry=registry).iter_errors(value), key=lambda error: list(map(str, error.path)))
     except (ValueError, OSError, RecursionError) as error:
         yield Finding(path, f"its schema {schema_path} cannot be read: {error}")

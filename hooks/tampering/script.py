@@ -467,7 +467,7 @@ class Reader:
             elif swapped:
                 found.append(swapped[1])
             elif member or deep:
-                found.append((member or deep)[1])  # type: ignore[index]
+                found.append((member or deep)[1])  # type: ignore[index]  # the branch says that one of them matched
             else:
                 return ""
         return "" if all(one in TRIVIAL for one in found) else ",".join(found)

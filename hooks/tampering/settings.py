@@ -457,7 +457,7 @@ def _tox(side: Demands, table: Mapping[str, Any], path: str) -> None:
 
 def _ini(side: Demands, path: str, text: str) -> None:
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.optionxform = str  # type: ignore[assignment, method-assign]  # the documented way to keep capitals in keys
     parser.read_string(text)
     name = PurePosixPath(path).name
     for section in parser.sections():

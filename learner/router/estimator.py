@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 Array = npt.NDArray[np.float64]
 
 
-class RewardModel(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class RewardModel(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn comes without types
     """A regressor in scikit-learn's manner. One column of `y` is one arm; NaN there is "not tried".
 
     A reward is taken apart: the arm's overall mean, plus how the *task* differs from the usual (the same for all arms), plus how the *arm*

@@ -19,7 +19,7 @@ def without_heavy() -> Iterator[None]:
     """
     hidden = [] if "pyarrow" in sys.modules else [name for name in HEAVY if name not in sys.modules]
     for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]
+        sys.modules[name] = None  # type: ignore[assignment]  # None is how Python marks a module as absent
     try:
         yield
     finally:

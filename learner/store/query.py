@@ -132,8 +132,8 @@ def matching(table: Table, segments: Sequence[Segment], clause: str, *, newest: 
     if clause != EVERYTHING:
         key = ", ".join(f'"{name}"' for name in table.key)
         same = " AND ".join(f'e."{name}" IS NOT DISTINCT FROM k."{name}"' for name in table.key)
-        rows = f"SELECT e.* FROM ({rows}) e SEMI JOIN (SELECT {key} FROM ({rows}) WHERE {clause}) k ON {same}"  # noqa: S608
-    return f"SELECT * FROM ({_newest(table, rows)}) WHERE {clause}", 1 if clause == EVERYTHING else 2  # noqa: S608
+        rows = f"SELECT e.* FROM ({rows}) e SEMI JOIN (SELECT {key} FROM ({rows}) WHERE {clause}) k ON {same}"  # noqa: S608 - names of ours; the clause's values are parameters
+    return f"SELECT * FROM ({_newest(table, rows)}) WHERE {clause}", 1 if clause == EVERYTHING else 2  # noqa: S608 - names of ours; the clause's values are parameters
 
 
 def segments_since(table: Table, segments: Sequence[Segment], since: int | None, *, newest: bool) -> list[Segment]:

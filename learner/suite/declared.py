@@ -187,7 +187,7 @@ def minimum(requirement: str) -> str:
     if not matched:
         return requirement
     parts = [*matched[1].split("."), "0", "0"][:3]
-    head = spec[: re.search(r"[<>=!~(\s]|$", spec).start()]  # type: ignore[union-attr]
+    head = spec[: re.search(r"[<>=!~(\s]|$", spec).start()]  # type: ignore[union-attr]  # the pattern ends in $, so it always matches
     return f"{head}~={'.'.join(parts)}{matched[2]}{mark}{condition}"
 
 
