@@ -24,7 +24,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from git_hone.hooks import commits as refs
-from git_hone.hooks import edits, git, journal, recall, records, rewards, shots
+from git_hone.hooks import edits, git, journal, pairs, recall, records, rewards, shots
 from git_hone.hooks import state as state_file
 from git_hone.hooks.batch import Batch, GitWord
 from git_hone.hooks.consent import Consent, consent, excluded
@@ -36,7 +36,6 @@ from git_hone.hooks.history.rework import corrective, size
 from git_hone.hooks.history.survival import DAYS, lived
 from git_hone.hooks.history.walk import ALIVE, Walk, born, chain_seconds, landings
 from git_hone.hooks.history.walking import observed_until, walked
-from git_hone.hooks.ids import digest
 from git_hone.hooks.lines import ranges
 from git_hone.hooks.lock import locked
 from git_hone.hooks.outcomes import deed
@@ -124,7 +123,7 @@ class Rework:
 
 @dataclass
 class _Found:
-    """What a look found, to be written: rows of outcomes, what `_pair` makes pairs of, what is remembered of each change."""
+    """What a look found, to be written: rows of outcomes, what `pairs.improved` makes pairs of, what is remembered of each change."""
 
     done: Aged
     outcomes: list[dict[str, Any]] = field(default_factory=list)
@@ -195,7 +194,8 @@ def _keep(place: Place, state: State, now: float, found: _Found) -> Aged:
         batch.add_outcome(row)
         if len(batch.rows.outcomes) > before:
             batch.touched.add(row["change_id"])
-    batch.rows.pairs = [_pair(batch, **pair) for pair in found.pairs if not excluded(pair["path"], config.exclude_patterns)]
+    kept = (pair for pair in found.pairs if not excluded(pair["path"], config.exclude_patterns))
+    batch.rows.pairs = [pairs.improved(batch, **pair) for pair in kept]
     for change, value in found.known.items():
         state.db.execute("insert or replace into aged values (?, ?)", (change, dumps(value)))
     rewards.settle(batch)
@@ -210,16 +210,6 @@ def _keep(place: Place, state: State, now: float, found: _Found) -> Aged:
     state.commit()
     found.done.outcomes = len(batch.rows.outcomes)
     return found.done
-
-
-def _pair(batch: Batch, change: str, run_id: str, path: str, before: bytes, after: bytes, at: float) -> dict[str, Any]:
-    """What an agent wrote and what a person made of it later, redacted."""
-    run = batch.state.get("runs", run_id) or {}
-    old, new = (batch.redactor.code(text.decode("utf-8", "replace"), path) for text in (before, after))
-    row = {"pair_id": digest("p", change, path, old, new), "change_id": change, "run_id": run_id,
-           "role": run.get("role") or "coder", "prompt": {"task": run.get("task"), "path": path},
-           "output": {"text": old}, "chosen": {"text": new}, "label": None, "origin": "human-improved"}  # fmt: skip
-    return records.event("pair", row, at, batch.config.hash)
 
 
 def _aged(state: State) -> Iterator[tuple[str, dict[str, Any]]]:

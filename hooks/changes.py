@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from git_hone.hooks import commits as history
-from git_hone.hooks import git, notes, records
+from git_hone.hooks import git, notes, pairs, records
 from git_hone.hooks.attribution import FileLines
 from git_hone.hooks.batch import Batch
 from git_hone.hooks.commits import Commit
 from git_hone.hooks.consent import excluded
 from git_hone.hooks.history.tokens import alike
 from git_hone.hooks.identity import Arrival, Known, Verdict, identify
-from git_hone.hooks.ids import change_id_for, digest
+from git_hone.hooks.ids import change_id_for
 from git_hone.hooks.lines import edit_of, ranges
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
@@ -200,15 +200,10 @@ def _pairs(batch: Batch, change: str, commit: Commit, lines: Iterable[FileLines]
             continue
         for atoms, old, new in f.replaced:
             rows = state.edit_rows({edit_of(atoms[0])})
-            if not rows or alike(b"\n".join(old), b"\n".join(new)):
+            before, after = b"\n".join(old), b"\n".join(new)
+            if not rows or alike(before, after):
                 continue
-            run_id = next(iter(rows.values()))[0]
-            run = state.get("runs", run_id) or {}
-            before, after = (batch.redactor.code(b"\n".join(text).decode("utf-8", "replace"), f.path) for text in (old, new))
-            row = {"pair_id": digest("p", change, f.path, before, after), "change_id": change, "run_id": run_id,
-                   "role": run.get("role") or "coder", "prompt": {"task": run.get("task"), "path": f.path},
-                   "output": {"text": before}, "chosen": {"text": after}, "label": None, "origin": "human-improved"}  # fmt: skip
-            found.append(records.event("pair", row, commit.at, config.hash))
+            found.append(pairs.improved(batch, change, next(iter(rows.values()))[0], f.path, before, after, commit.at))
     return found
 
 
