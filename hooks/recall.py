@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from git_hone.hooks.place import Place
-from git_hone.learner.plans import STOPPED, Gate, measured
+from git_hone.learner.plans import GOOD, STOPPED, Gate, measured
 from git_hone.learner.router.features import UNKNOWN, Task, task, words
 from git_hone.learner.routing import Memory, Past
 
@@ -39,8 +39,6 @@ MOST_ASKED: Final = 200
 """Words of a new task that past ones are looked up by, the loudest."""
 RECENT: Final = 1000
 """Runs that a decision looks at: with counts that fade by 0.99 a trial, the thousandth weighs 0.00004."""
-GOOD: Final = 0.5
-"""From this reward on, an attempt counts as good when gates are judged."""
 LEAST_ALIKE: Final = 0.1
 """Below this a past run is about something else."""
 

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from git_hone.learner.bandit import GAMMA
 from git_hone.learner.intervals import wilson
 from git_hone.learner.plans import GATES
 from git_hone.learner.store.query import micros_of
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from git_hone.learner.store import Store
 
-GAMMA: Final = 0.99
 PRIOR_ROWS: Final = 2.0
 SURE_ROWS: Final = 5.0
 DEPRECATED: Final = 0.1

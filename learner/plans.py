@@ -26,6 +26,8 @@ LONGEST: Final = 3
 """Attempts in a plan at most: after three, a person knows more than the next model."""
 GATES: Final = ("compile", "lint", "type", "test")
 """In the order in which they run: the cheapest first."""
+GOOD: Final = 0.5
+"""From this reward on, an attempt counts as good when gates are judged."""
 PRIOR_ROWS: Final = 10.0
 STOPPED: Final = ("stopped", "failed")
 """Ends of an attempt that are the model's own fault. A time-out or an endpoint that cannot be reached is nobody's bad code."""

@@ -30,8 +30,6 @@ from git_hone.learner.variants import Model
 
 Array = npt.NDArray[np.float64]
 
-GOOD: Final = 0.5
-"""From this reward on an attempt counts as good when gates are judged."""
 MOST: Final = 2000
 """Choices that are looked at, the newest."""
 SEEN: Final = 1000
@@ -98,7 +96,7 @@ class Gates:
         for one in rows:
             for kind, passed in (one.gates or {}).items():
                 if one.reward is not None:
-                    seen.setdefault(kind, []).append((one.reward >= GOOD, not passed))
+                    seen.setdefault(kind, []).append((one.reward >= plans.GOOD, not passed))
         self._known = {kind: plans.measured(kind, seen.get(kind, ())) for kind in {*plans.GATES, *seen}}
 
     def of(self, one: Tried) -> list[Gate]:

@@ -17,7 +17,6 @@ from git_hone.learner.simulation.world import Drawn, World
 from git_hone.learner.variants import Prompt
 
 START: Final = datetime(2026, 1, 5, tzinfo=timezone.utc)
-GOOD: Final = 0.5
 FIRST_TRAINING: Final = 150
 """Runs with a reward from which on a router is trained; then again whenever they have grown by half."""
 
@@ -136,7 +135,7 @@ class Hone:
     def _gates(self, known: Sequence[Attempt]) -> list[Gate]:
         """As `git hone` knows them: what was stopped counts as bad, what stayed by the reward that came later."""
         return [
-            plans.measured(gate.kind, ((one.reward >= GOOD, not one.passed[gate.kind]) for one in known))
+            plans.measured(gate.kind, ((one.reward >= plans.GOOD, not one.passed[gate.kind]) for one in known))
             for gate in self.world.gates
         ]
 
