@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from git_hone.ci.digests import file_sha256
 from git_hone.ci.suite import storing
 from git_hone.learner import config as configuration
 from git_hone.learner import ledger
@@ -99,19 +99,11 @@ def _changed(root: Path, of: Evaluation) -> list[str]:
         file = root / name
         if not file.is_file():
             faults.append(f"{name}: is gone")
-        elif _sha256(file) != sha256:
+        elif file_sha256(file) != sha256:
             faults.append(f"{name}: was changed after it was measured")
         elif file.suffix in (".bin", ".pt", ".pkl", ".pickle"):
             faults.append(f"{name}: is a pickle, which runs code when it is read")
     return faults
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while part := content.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def _line(of: Decision, hashes: tuple[str, str], limits: str) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from git_hone.ci.digests import file_sha256
 from git_hone.ci.endpoints import Answer, EndpointError, Message
 from git_hone.ci.training import header, integrity, needs
-from git_hone.ci.training.base import file_sha256
 from git_hone.learner.errors import DataError, UsageError
 from git_hone.learner.gating.evaluation import Likelihood
 

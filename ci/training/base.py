@@ -14,6 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
+from git_hone.ci.digests import file_sha256
 from git_hone.ci.training import convert, header
 from git_hone.learner.errors import DataError, UsageError
 
@@ -132,18 +133,6 @@ def ollama(name: str) -> Path | None:
             if re.fullmatch(r"sha256-[0-9a-f]{64}", blob.name) and blob.is_file():
                 return blob
     return None
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex. Raises DataError where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    return digest.hexdigest()
 
 
 def memory_needed(size: Size, tokens: int, rank: int) -> int:

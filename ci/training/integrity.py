@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from git_hone.ci.training import base as bases
+from git_hone.ci.digests import file_sha256
 from git_hone.ci.training import convert, header, lora, merge, needs
 from git_hone.learner.errors import DataError, HoneError, UsageError
 
@@ -73,7 +73,7 @@ def examine(adapter: Path, base: Path, trained: Path | None = None, *, base_sha2
     told = head.fields.get(convert.BASE_SHA256)
     if told is None:
         found.append(f"{adapter}: does not say which base it is for ({convert.BASE_SHA256})")
-    elif told != (base_sha256 or bases.file_sha256(base)):
+    elif told != (base_sha256 or file_sha256(base)):
         found.append(f"{adapter}: made for another base than {base} (SHA-256 {str(told)[:12]}...)")
     found += _shapes(head, model)
     if not found:

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from git_hone.ci.digests import file_sha256
 from git_hone.ci.training import base as bases
 from git_hone.ci.training import convert, lora, recipe
 from git_hone.learner import lineage
@@ -82,7 +83,7 @@ def described(folder: Path, why_not: str | None = None) -> Published:
             f"{folder / MANIFEST}: not the manifest of an adapter: {error}", tip="train it again with --force"
         ) from None
     for name, digest in digests.items():
-        if bases.file_sha256(folder / name) != digest:
+        if file_sha256(folder / name) != digest:
             raise DataError(f"{folder / name}: changed since it was published", tip="train it again with --force")
     gguf = folder / GGUF
     kept = tuple(sorted((folder / CHECKPOINTS).glob("step-*")))
@@ -92,7 +93,7 @@ def described(folder: Path, why_not: str | None = None) -> Published:
 def statement(made: Plan, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     """The in-toto Statement of the adapter in `folder`."""
     subject = [
-        {"name": str(path.relative_to(folder)), "digest": {"sha256": bases.file_sha256(path)}}
+        {"name": str(path.relative_to(folder)), "digest": {"sha256": file_sha256(path)}}
         for path in sorted(folder.rglob("*")) if path.is_file()
     ]  # fmt: skip
     return {
@@ -133,9 +134,9 @@ def _adapters(part: Path, fresh: Path) -> Iterator[tuple[Path, Path]]:
     """Where each adapter was left, and where it goes. The last checkpoint is the adapter itself."""
     final = part / "final"
     yield final, fresh
-    last = bases.file_sha256(final / lora.WEIGHTS)
+    last = file_sha256(final / lora.WEIGHTS)
     for folder in sorted((part / CHECKPOINTS).glob("step-*")):
-        if bases.file_sha256(folder / lora.WEIGHTS) != last:
+        if file_sha256(folder / lora.WEIGHTS) != last:
             yield folder, fresh / CHECKPOINTS / folder.name
 
 
