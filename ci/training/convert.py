@@ -11,14 +11,13 @@ qwen3 keep the order.
 from __future__ import annotations
 
 import json
-import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from git_hone.ci.training import header, lora
 from git_hone.ci.training.needs import need
-from git_hone.learner.errors import DataError, UsageError
+from git_hone.ci.training.writing import writing
+from git_hone.learner.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,10 +68,7 @@ def convert(
     if kind == "F16":
         arrays = {name: array.astype("<f2") for name, array in arrays.items()}
     alpha = read.scale * read.rank
-    beside = target.with_name(f".tmp-{os.getpid()}-{target.name}")
-    logging.getLogger("gguf").setLevel(logging.ERROR)
-    try:
-        writer = gguf.GGUFWriter(beside, heads.arch)
+    with writing(gguf, target, heads.arch) as writer:
         writer.add_type("adapter")
         writer.add_string("adapter.type", "lora")
         writer.add_float32("adapter.lora.alpha", alpha)
@@ -84,12 +80,6 @@ def convert(
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
-        writer.close()
-        beside.replace(target)
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be written: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)
     return Converted(target, heads.arch, alpha, arrays)
 
 

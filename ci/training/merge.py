@@ -7,14 +7,13 @@ served must be evaluated as it is served.
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_hone.ci.training import convert, header, lora
 from git_hone.ci.training.needs import need
+from git_hone.ci.training.writing import writing
 from git_hone.learner.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -67,10 +66,7 @@ def _write(
     gguf = need("gguf", "writing a model")
     if head.fields.get("split.count", 1) not in (0, 1):
         raise DataError(f"{head.path}: one part of a split model", tip="join the parts with llama-gguf-split --merge")
-    beside = target.with_name(f".tmp-{os.getpid()}-{target.name}")
-    logging.getLogger("gguf").setLevel(logging.ERROR)
-    try:
-        writer = gguf.GGUFWriter(beside, head.arch)
+    with writing(gguf, target, head.arch) as writer:
         _fields(gguf, head.path, writer, {**more, "general.file_type": KINDS[kind]})
         kinds = {name: _kind(head.tensors[name], kind, name in deltas or name in also) for name in head.tensors}
         for name, tensor in head.tensors.items():
@@ -82,12 +78,6 @@ def _write(
         for raw, one, all_ in _rounded(gguf, head, kinds, deltas, scale):
             writer.write_tensor_data(raw)
             along, whole = along + one, whole + all_
-        writer.close()
-        beside.replace(target)
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be written: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)
     return Merged(target, kind, along / whole if whole else 0.0, len(deltas))
 
 
