@@ -107,7 +107,6 @@ class Facts:
     defined: set[str] = field(default_factory=set)
     code: str = ""  # all of it, of a language that is read by shape
     beside: str = ""  # the code beside the tests, where one file holds both
-    literals: set[str] = field(default_factory=set)  # of tests, as text
 
     @cached_property
     def declared(self) -> set[str]:

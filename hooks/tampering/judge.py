@@ -111,10 +111,7 @@ def _read_other(file: FileChange, old: str) -> _Pair | None:
     before, after = file.before or b"", file.after or b""
     silenced = _differ(LIKELY, before, after)
     if file.path.endswith(script.ENDINGS) or old.endswith(script.ENDINGS):
-        tested = script.is_test_file(old) or script.is_test_file(file.path)
-        left = script.read(old, before, tested, silenced) if old.endswith(script.ENDINGS) else Facts(old)
-        right = script.read(file.path, after, tested, silenced) if file.path.endswith(script.ENDINGS) else Facts(file.path)
-        return _Pair(file, left, right)
+        return _Pair(file, *script.read(old, file.path, before, after, silenced))
     if others.ending(file.path) and others.ending(old):
         return _Pair(file, *others.read(old, file.path, before, after, silenced))
     return None
@@ -373,7 +370,6 @@ def _marks(pairs: Sequence[_Pair]) -> list[Flag]:
     before: Counter[tuple[str, str]] = Counter()
     for pair in pairs:
         before.update((mark.kind, mark.key) for mark in pair.before.marks)
-    literals = {text for pair in pairs for text in pair.after.literals}
     after = [(pair, mark) for pair in pairs for mark in pair.after.marks]
     flags: list[Flag] = []
     spare = Counter(before)
@@ -392,13 +388,13 @@ def _marks(pairs: Sequence[_Pair]) -> list[Flag]:
                 continue
         if mark.kind == "test_skipped" and pair.file.before is None:
             continue  # a new file takes no test away
-        if mark.kind == "special_cased_input" and not _special(mark, pair, literals):
+        if mark.kind == "special_cased_input" and not _special(mark, pair):
             continue
         flags.append(Flag(mark.kind, pair.file.path, mark.line or None, mark.detail))
     return flags
 
 
-def _special(mark: Mark, pair: _Pair, literals: set[str]) -> bool:
+def _special(mark: Mark, pair: _Pair) -> bool:
     """Whether a branch for one input is more than one way of several that a function always had, or its base case."""
     if mark.key.startswith("under test"):
         return True

@@ -37,6 +37,8 @@ PYTHON: Final = re.compile(
 )
 """The same of Python. `open`: a string that does not end."""
 LITERAL: Final = re.compile(r"/(?![*/\n])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[A-Za-z]*")
+LONG: Final = ("space", "comment", "string", "template")
+"""What may hold the end of a line."""
 BEFORE_REGEX: Final = {
     "return",
     "typeof",
@@ -84,7 +86,8 @@ def scan(text: str) -> list[Token]:
             found.append(Token(kind, word, line))
             if kind != "comment":
                 last = word if kind in ("name", "mark") else "0"
-        line += text.count("\n", at, end)
+        if kind in LONG:
+            line += text.count("\n", at, end)
         at = end
     return found
 

@@ -182,7 +182,6 @@ class Reader:
             prefix + node.name, node.lineno, asserts, words(source), frozenset(checks.names(node)), calls,
             checks.mocks(node), collected and named and not fixture, mine[0], mine[1], checks.cases(node),
         )  # fmt: skip
-        self.facts.literals |= checks.literals(node)
         (self.facts.tests if named and not fixture else self.facts.idle).append(test)
         for child in ast.walk(node):
             if child is not node and isinstance(child, FUNCTIONS) and child.name.startswith("test"):

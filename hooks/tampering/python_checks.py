@@ -363,15 +363,3 @@ def cases(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
                 live = [item for item in values.elts if not re.search(r"mark\.(?:skip|xfail)\b", ast.unparse(item))]
                 total *= max(1, len(live))
     return total
-
-
-def literals(node: ast.AST) -> set[str]:
-    """The literals of a test that are not commonplace, as text."""
-    return {ast.unparse(child) for child in ast.walk(node) if isinstance(child, ast.Constant)} - {
-        "0",
-        "1",
-        "''",
-        "None",
-        "True",
-        "False",
-    }

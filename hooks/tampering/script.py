@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 from git_hone.hooks.tampering.facts import (
     CLOSE,
@@ -51,6 +53,33 @@ UNDER_TEST: Final = re.compile(
 )
 FOLDERS: Final = {"__tests__", "test", "tests", "spec"}
 CLOSES: Final = {"(": ")", "[": "]", "{": "}"}
+CALLED: Final = tuple(TESTS | GROUPS)
+SELF: Final = ("it", "test", "describe", "expect", "assert", "chai", "jest", "vi", "process", "global", "globalThis", "window")
+"""Where a statement that edits the machinery begins, unless it sets an outcome."""
+OUTCOMES: Final = (
+    "numFailedTests",
+    "numFailedTestSuites",
+    "failures",
+    "failed",
+    "failureCount",
+    "status",
+    "state",
+    "outcome",
+    "success",
+)
+ENDS: Final = re.compile(r"process\.exit\((?:0|)\)|process\.exitCode=0")
+GLOBAL: Final = re.compile(r"(?:global|globalThis|window)\.(?:it|test|expect|describe|assert|xit|beforeEach|afterEach)=(?!=)")
+PART: Final = re.compile(r"(?:it|test|describe|expect)=(?!=|>)")
+EXTENDS: Final = re.compile(r"expect\.extend\(\{")
+MEMBER: Final = re.compile(
+    r"(?:expect|assert|chai|jest)(?:\.prototype|\.Assertion)?\.(?!extend|config|use|setTimeout)\w+=(?!=|>)"
+)
+FAILED: Final = re.compile(r"(?:\w+\.)?(?:numFailedTests|numFailedTestSuites|failures|failed|failureCount)=0")
+PASSED: Final = re.compile(r"(?:\w+\.)+(?:status|state|outcome|success)=(?:'passed'|\"passed\"|'pass'|true)")
+MOCKS: Final = re.compile(r"(?:jest|vi)\.(?:mock|doMock)\(")
+FAKE: Final = re.compile(r"(?:jest|vi|sinon|mock)\.(?:fn|stub|fake)\(|\(?\w*\)?=>[\d'\"\[{]")
+MARGIN: Final = 64
+"""Empty texts behind the last token, so that looking a few tokens ahead or behind needs no bounds."""
 TRIVIAL: Final = {"0", "1", "-1", "2", "''", '""', "``", "null", "undefined", "true", "false", "[]", "{}"}
 
 
@@ -64,9 +93,26 @@ def is_test_file(path: str) -> bool:
     return bool(TEST_FILE.search(PurePosixPath(path).name)) or (path.endswith(ENDINGS) and not FOLDERS.isdisjoint(folders))
 
 
-def read(path: str, raw: bytes, as_test: bool, silenced: bool) -> Facts:
-    """The facts of one side."""
-    return Reader(path, raw.decode("utf-8", "replace"), as_test).read(silenced)
+def read(old: str, path: str, before: bytes, after: bytes, silenced: bool) -> tuple[Facts, Facts]:
+    """The facts of both sides; none of a side whose name is no script's. The bodies of tests that both sides share are not read."""
+    as_test = is_test_file(old) or is_test_file(path)
+    left, right = (
+        Reader(name, raw.decode("utf-8", "replace"), as_test) if name.endswith(ENDINGS) else None
+        for name, raw in ((old, before), (path, after))
+    )
+    if left and right:
+        left.leave_out(right)
+    return left.read(silenced) if left else Facts(old), right.read(silenced) if right else Facts(path)
+
+
+class Block(NamedTuple):
+    """A call of `it` or `test`: the path of its titles, its line, where its bracket opens, how often it runs, why it is skipped."""
+
+    name: str
+    line: int
+    opening: int
+    cases: int
+    skip: str
 
 
 class Reader:
@@ -79,7 +125,14 @@ class Reader:
         everything = scan(text)
         self.comments = [(token.line, token.text) for token in everything if token.kind == "comment"]
         self.tokens = [token for token in everything if token.kind != "comment"]
+        self.texts = [token.text for token in self.tokens]
         self.match = _matches(self.tokens)
+        self.places: dict[str, list[int]] = {}
+        for k, text in enumerate(self.texts):
+            self.places.setdefault(text, []).append(k)
+        self.texts += [""] * MARGIN
+        self.blocks = list(self._blocks()) if as_test else []
+        self.known: set[str] = set()  # tests that stand on the other side as they stand here
         self.setup = as_test or bool(SETUP_FILE.search(PurePosixPath(path).name))
 
     def read(self, silenced: bool) -> Facts:
@@ -87,7 +140,8 @@ class Reader:
             self.facts.marks += suppressions(self.comments, SCRIPT)
         self._functions()
         if self.as_test:
-            self._tests()
+            for block in self.blocks:
+                self._test(*block)
         else:
             self._special()
         self._swallowed()
@@ -96,10 +150,33 @@ class Reader:
 
     def text(self, start: int, end: int) -> str:
         """The tokens from `start` to before `end`, without spaces."""
-        return "".join(token.text for token in self.tokens[start:end])
+        return "".join(self.texts[start:end])
 
     def is_(self, at: int, *texts: str) -> bool:
-        return 0 <= at < len(self.tokens) and self.tokens[at].text in texts
+        return self.texts[at] in texts
+
+    def where(self, start: int, end: int, *texts: str) -> list[int]:
+        """The positions of these texts from `start` to before `end`, in order."""
+        found: list[int] = []
+        for text in texts:
+            if places := self.places.get(text):
+                found += places[bisect_left(places, start) : bisect_left(places, end)]
+        return sorted(found) if len(texts) > 1 else found
+
+    def leave_out(self, other: Reader) -> None:
+        """Finds the tests that both sides have under one name, token for token and line for line."""
+        mine, others = (Counter(block.name for block in side.blocks) for side in (self, other))
+        theirs = {block.name: block for block in other.blocks}
+        for block in self.blocks:
+            same = theirs.get(block.name)
+            if same and mine[block.name] == others[block.name] == 1 and self._said(block) == other._said(same):
+                self.known.add(block.name)
+                other.known.add(block.name)
+
+    def _said(self, block: Block) -> tuple[str, int, list[str], list[int]]:
+        """What a test says, wherever it stands in the file."""
+        inside = slice(block.opening, self.match[block.opening] + 1)
+        return block.skip, block.cases, self.texts[inside], [token.line - block.line for token in self.tokens[inside]]
 
     def _add(self, kind: str, key: str, at: int, detail: str, owner: str = "") -> None:
         self.facts.marks.append(Mark(kind, key[:160], self.tokens[at].line, detail[:160], owner))
@@ -121,9 +198,10 @@ class Reader:
 
     def _calls(self) -> Iterator[tuple[int, str, list[str], int, int]]:
         """(index, name, modifiers, opening bracket, cases) of each call of it, test, describe and the like."""
-        for k, token in enumerate(self.tokens):
-            if token.kind != "name" or token.text not in TESTS | GROUPS or self.is_(k - 1, ".", "function", "?."):
+        for k in self.where(0, len(self.tokens), *CALLED):
+            if self.is_(k - 1, ".", "function", "?."):
                 continue
+            token = self.tokens[k]
             at, modifiers, cases = k + 1, list[str](), 1
             while self.is_(at, ".") and at + 1 < len(self.tokens) and self.tokens[at + 1].kind == "name":
                 modifiers.append(self.tokens[at + 1].text)
@@ -144,7 +222,7 @@ class Reader:
             if self.is_(at, "(") and at in self.match and self.arguments(at):
                 yield k, token.text, modifiers, at, cases
 
-    def _tests(self) -> None:
+    def _blocks(self) -> Iterator[Block]:
         groups: list[tuple[int, int, str, str]] = []  # start, end, title, why skipped
         for k, name, modifiers, opening, cases in self._calls():
             first = self.arguments(opening)[0]
@@ -166,9 +244,12 @@ class Reader:
                 groups.append((opening, self.match[opening], title, skip))
                 continue
             path = "::".join([*(group[2] for group in inside), title])
-            self._test(path, line, opening, cases, skip)
+            yield Block(path, line, opening, cases, skip)
 
     def _test(self, name: str, line: int, opening: int, cases: int, skip: str) -> None:
+        if name in self.known:
+            self.facts.tests.append(Test(name, line, [], frozenset(), collected=self.is_test, skip=skip, cases=cases))
+            return
         closing = self.match[opening]
         body = self._body(opening, closing)
         if not skip and body:
@@ -177,8 +258,7 @@ class Reader:
         calls = frozenset(
             t.text for k, t in enumerate(self.tokens[opening:closing], opening) if t.kind == "name" and self.is_(k + 1, "(")
         )
-        text = " ".join(t.text for t in self.tokens[body[0] if body else opening : closing])
-        self.facts.literals |= {t.text for t in self.tokens[opening:closing] if t.kind in ("string", "number")}
+        text = " ".join(self.texts[body[0] if body else opening : closing])
         self.facts.tests.append(
             Test(name, line, self._checks(*body) if body else [], words(text), names, calls,
                  self._mocks(opening, closing), self.is_test, skip, line, cases)
@@ -225,7 +305,7 @@ class Reader:
                 )
                 found.append((close, end))
                 break
-        for k in range(start, end):
+        for k in self.where(start, end, "if", "while", "try"):
             if (
                 self.is_(k, "if", "while")
                 and self.is_(k + 1, "(")
@@ -245,9 +325,9 @@ class Reader:
     def _checks(self, start: int, end: int) -> list[Check]:
         silent = self._silent(start, end)
         found: list[Check] = []
-        for k in range(start, end):
+        for k in self.where(start, end, "expect", "assert", "t", "should"):
             token = self.tokens[k]
-            if token.kind != "name" or any(a <= k < b for a, b in silent):
+            if any(a <= k < b for a, b in silent):
                 continue
             check = None
             if token.text == "expect" and self.is_(k + 1, "(") and k + 1 in self.match:
@@ -304,7 +384,7 @@ class Reader:
 
     def _mocks(self, start: int, end: int) -> dict[str, int]:
         found: dict[str, int] = {}
-        for k in range(start, end):
+        for k in self.where(start, end, "spyOn", "stub", "replace", "fake", "="):
             token = self.tokens[k]
             if (
                 token.text in ("spyOn", "stub", "replace", "fake")
@@ -320,11 +400,7 @@ class Reader:
                     and (token.text != "spyOn" or "mock" in self.text(after, after + 3))
                 ):
                     found.setdefault(self.tokens[given[1][0]].text[1:-1], token.line)
-            elif (
-                token.text == "="
-                and self.tokens[k - 1].kind == "name"
-                and re.match(r"(?:jest|vi|sinon|mock)\.(?:fn|stub|fake)\(|\(?\w*\)?=>[\d'\"\[{]", self.text(k + 1, k + 8))
-            ):
+            elif token.text == "=" and self.tokens[k - 1].kind == "name" and FAKE.match(self.text(k + 1, k + 8)):
                 found.setdefault(self.tokens[k - 1].text, token.line)
         return found
 
@@ -332,7 +408,7 @@ class Reader:
 
     def _functions(self) -> None:
         for k, token in enumerate(self.tokens):
-            if token.kind != "name":
+            if token.kind != "name" or (self.texts[k + 1] not in ("(", "=") and self.texts[k - 1] not in ("function", "*")):
                 continue
             name, at = token.text, k + 1
             if self.is_(k - 1, "function") or (self.is_(k - 1, "*") and self.is_(k - 2, "function")):
@@ -388,13 +464,13 @@ class Reader:
         start, end = body
         inner = self.tokens[start:end]
         block = self.is_(start, "{")
-        returns = [self._returned(k + 1, end) for k in range(start, end) if self.is_(k, "return")] if block else [(start, end)]
+        returns = [self._returned(k + 1, end) for k in self.where(start, end, "return")] if block else [(start, end)]
         texts = [self.text(*one) for one in returns]
         plain = [text for one, text in zip(returns, texts, strict=True) if self._literal(*one)]
         fixed = {
             self.tokens[k - 1].text: self.text(k + 1, k + 2)
-            for k in range(start, end)
-            if self.is_(k, "=") and self._literal(k + 1, k + 2) and self.is_(k + 2, ";")
+            for k in self.where(start, end, "=")
+            if self._literal(k + 1, k + 2) and self.is_(k + 2, ";")
         }
         used = any(t.kind == "name" and t.text in given for t in inner)
         calls = any(
@@ -435,7 +511,7 @@ class Reader:
 
     def _branches(self, start: int, end: int) -> Iterator[tuple[int, str, str]]:
         """(position, input, answer) of each branch that answers one literal by another."""
-        for k in range(start, end):
+        for k in self.where(start, end, "if", "===", "==", "case"):
             if self.is_(k, "if") and self.is_(k + 1, "(") and k + 1 in self.match:
                 given = self._compared(k + 2, self.match[k + 1])
                 at = self.match[k + 1] + 1
@@ -512,9 +588,7 @@ class Reader:
     # the rest
 
     def _swallowed(self) -> None:
-        for k in range(len(self.tokens)):
-            if not self.is_(k, "catch"):
-                continue
+        for k in self.where(0, len(self.tokens), "catch"):
             if self.is_(k - 1, ".") and self.is_(k + 1, "(") and k + 1 in self.match:
                 said = self.text(k + 2, self.match[k + 1])
                 if re.fullmatch(
@@ -534,43 +608,37 @@ class Reader:
 
     def _harness(self) -> None:
         stem = re.split(r"[.-](?:test|spec|cy|e2e)\b", PurePosixPath(self.facts.path).name)[0]
-        for k, token in enumerate(self.tokens):
-            if token.kind != "name":
-                continue
+        for k in self._statements():
             said = self.text(k, k + 6)
-            if self.setup and re.match(r"process\.exit\((?:0|)\)|process\.exitCode=0", said):
+            if self.setup and ENDS.match(said):
                 self._add("harness_edited", said[:16], k, f"ends the run with success: `{said}`")
-            elif re.match(
-                r"(?:global|globalThis|window)\.(?:it|test|expect|describe|assert|xit|beforeEach|afterEach)=(?!=)", said
-            ) or (
-                self.setup
-                and re.match(r"(?:it|test|describe|expect)=(?!=|>)", said)
-                and not self.is_(k - 1, "const", "let", "var", ",", "{", ".")
+            elif GLOBAL.match(said) or (
+                self.setup and PART.match(said) and not self.is_(k - 1, "const", "let", "var", ",", "{", ".")
             ):
                 self._add("harness_edited", said, k, f"replaces a part of the runner: `{said}`")
-            elif re.match(r"expect\.extend\(\{", said) and k + 3 in self.match:
+            elif EXTENDS.match(said) and k + 3 in self.match:
                 inside = self.text(k + 3, self.match[k + 3])
                 if re.search(r"\bto(?:Be|Equal|StrictEqual|Throw|Match|Contain)\b[:(]|pass:true", inside):
                     self._add(
                         "harness_edited", "expect.extend", k, "defines a matcher that always passes, or in place of another"
                     )
-            elif (
-                re.match(
-                    r"(?:expect|assert|chai|jest)(?:\.prototype|\.Assertion)?\.(?!extend|config|use|setTimeout)\w+=(?!=|>)", said
-                )
-                and self.setup
-            ):
+            elif MEMBER.match(said) and self.setup:
                 self._add("harness_edited", said, k, f"replaces a part of the runner: `{said}`")
-            elif (
-                self.setup and re.match(r"(?:\w+\.)?(?:numFailedTests|numFailedTestSuites|failures|failed|failureCount)=0", said)
-            ) or (
-                self.setup and re.match(r"(?:\w+\.)+(?:status|state|outcome|success)=(?:'passed'|\"passed\"|'pass'|true)", said)
-            ):
+            elif (self.setup and FAILED.match(said)) or (self.setup and PASSED.match(said)):
                 self._add("harness_edited", said[:24], k, f"sets the outcome: `{said}`")
-            elif self.as_test and re.match(r"(?:jest|vi)\.(?:mock|doMock)\(", said) and self.tokens[k + 4].kind == "string":
+            elif self.as_test and MOCKS.match(said) and self.tokens[k + 4].kind == "string":
                 module = PurePosixPath(self.tokens[k + 4].text[1:-1]).name.split(".")[0]
                 if module and module == stem:
                     self._add("subject_mocked", f"module {module}", k, f"`{module}`, which this file tests, is replaced")
+
+    def _statements(self) -> list[int]:
+        """Names from which something may be said of the machinery: few, so that the rest costs nothing."""
+        size = len(self.tokens)
+        found = {k for k in self.where(0, size, *SELF) if self.is_(k + 1, ".", "=")}
+        if self.setup:
+            set_ = [k for k in self.where(0, size, *OUTCOMES) if self.is_(k + 1, "=")]
+            found.update(k for at in set_ for k in range(max(0, at - 4), at + 1))
+        return sorted(k for k in found if self.tokens[k].kind == "name")
 
 
 def _matches(tokens: Sequence[Token]) -> dict[int, int]:
