@@ -21,7 +21,7 @@ import tried
 
 from git_hone.cli import COMMANDS
 from git_hone.cli.app import main_group
-from git_hone.hooks.install import doctor
+from git_hone.hooks.install.damages import KINDS
 from git_hone.learner import config, tables, variants
 from git_hone.learner.dataset import formats, rows
 from git_hone.learner.dataset.choosing import REASONS
@@ -167,9 +167,9 @@ A later version 1 may add fields; none goes or changes its meaning.
 
 def damages() -> str:
     """The page of `git hone doctor`."""
-    page = ["# git hone doctor", "", NOTE.format(source="KINDS in hooks/install/doctor.py"), "", DOCTOR, ""]
+    page = ["# git hone doctor", "", NOTE.format(source="KINDS in hooks/install/damages.py"), "", DOCTOR, ""]
     page += ["| check | kind | severity | what it means | what `--repair` does |", "|---|---|---|---|---|"]
-    for name, kind in doctor.KINDS.items():
+    for name, kind in KINDS.items():
         mends = kind.mends or ("" if kind.severity == "note" else "a person has to")
         page.append(f"| {kind.check} | `{name}` | {kind.severity} | {kind.means} | {mends} |")
     return "\n".join([*page, "", DOCTOR_JSON])

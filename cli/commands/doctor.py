@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from git_hone.hooks import place
-from git_hone.hooks.install import doctor
+from git_hone.hooks.install import damages, doctor
 
 
 @click.command("doctor")
@@ -23,7 +23,7 @@ def command(repair: bool, as_json: bool) -> int:
       git hone doctor --repair
     """
     found = doctor.examine(place.find(Path.cwd()), repair)
-    told = doctor.as_dict(found)
+    told = damages.as_dict(found)
     if as_json:
         click.echo(json.dumps(told, sort_keys=True))
     else:

@@ -17,7 +17,7 @@ import pytest
 
 from git_hone.hooks import notes, place
 from git_hone.hooks.drain import drain
-from git_hone.hooks.install import doctor, setup
+from git_hone.hooks.install import damages, doctor, setup
 from git_hone.hooks.state import State
 
 Make = Callable[..., Any]
@@ -177,7 +177,7 @@ def test_a_damage_is_found_explained_and_mended_and_nothing_is_lost(where: place
         before["state"] = (where.hone / "state.db").read_bytes()
     found = [finding for finding in doctor.examine(where) if not finding.ok]
     assert [finding.kind for finding in found] == [kind]
-    assert found[0].severity == doctor.KINDS[kind].severity != "note"
+    assert found[0].severity == damages.KINDS[kind].severity != "note"
     assert found[0].means
     assert found[0].next == "git hone doctor --repair"
     assert contents(where) | {"state": before.get("state")} == before | {"state": before.get("state")}  # looking changes nothing
@@ -233,7 +233,7 @@ def test_what_only_a_person_can_mend_is_said_with_the_next_step_and_left_alone(w
         found = [finding for finding in doctor.examine(where, repair=repair) if not finding.ok]
         assert kind in [finding.kind for finding in found]
         assert all(finding.next and finding.means for finding in found)
-    assert doctor.KINDS[kind].mends == ""
+    assert damages.KINDS[kind].mends == ""
 
 
 def test_a_hook_that_somebody_replaced(where: place.Place) -> None:
@@ -348,14 +348,14 @@ TRIED = {
 
 def test_every_kind_of_damage_is_tried() -> None:
     tried = {kind for kind, _ in (*MENDED.values(), *STANDING.values())} | set(TRIED)
-    assert tried == set(doctor.KINDS)
+    assert tried == set(damages.KINDS)
     assert set(TRIED.values()) <= set(globals())
-    assert {kind for kind, _ in MENDED.values()} | {"hook-taken-over"} == {name for name, k in doctor.KINDS.items() if k.mends}
+    assert {kind for kind, _ in MENDED.values()} | {"hook-taken-over"} == {name for name, k in damages.KINDS.items() if k.mends}
 
 
 def test_json_is_one_object_with_the_documented_fields(where: place.Place) -> None:
     (where.hone / "worker.pid").write_text("999999999\n")
-    told = json.loads(json.dumps(doctor.as_dict(doctor.examine(where))))
+    told = json.loads(json.dumps(damages.as_dict(doctor.examine(where))))
     assert (told["version"], told["ok"]) == (1, False)
     page = (Path(__file__).parents[3] / "docs/reference/doctor.md").read_text("utf-8")
     for check in told["checks"]:
