@@ -32,9 +32,10 @@ from git_hone.hooks.drain import config_of, telling, write_rows
 from git_hone.hooks.formatters import Formatters
 from git_hone.hooks.history import commits as history
 from git_hone.hooks.history import diffs
+from git_hone.hooks.history.chain import chain_seconds, landings
 from git_hone.hooks.history.rework import corrective, size
 from git_hone.hooks.history.survival import DAYS, lived
-from git_hone.hooks.history.walk import ALIVE, Walk, born, chain_seconds, landings
+from git_hone.hooks.history.walk import ALIVE, Walk, born
 from git_hone.hooks.history.walking import observed_until, walked
 from git_hone.hooks.lines import ranges
 from git_hone.hooks.lock import locked

@@ -8,11 +8,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from git_hone.hooks.history.chain import landings
 from git_hone.hooks.history.commits import REVERTS, Commit
 from git_hone.hooks.history.diffs import CommitDiff
 from git_hone.hooks.history.paths import followed
 from git_hone.hooks.history.survival import DAY
-from git_hone.hooks.history.walk import Walk, landings
+from git_hone.hooks.history.walk import Walk
 
 FIX: Final = re.compile(r"\b(fix(es|ed|ing)?|bug(fix)?|hotfix|regression|broken|crash(es|ed)?)\b", re.I)
 SOON: Final = 30 * DAY

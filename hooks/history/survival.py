@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from git_hone.hooks.history.walk import ALIVE, Ledger, Walk, landings
+from git_hone.hooks.history.chain import landings
+from git_hone.hooks.history.walk import ALIVE, Ledger, Walk
 from git_hone.learner.intervals import Interval, wilson
 
 DAYS: Final = (1, 7, 14, 30, 90)

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from git_hone.hooks.history.chain import chain_minutes
 from git_hone.hooks.history.commits import REVERTS, Commit, first_parents
 from git_hone.hooks.history.diffs import CommitDiff, FileDiff, MergedFile
 from git_hone.hooks.history.paths import followed
@@ -366,32 +367,6 @@ def _children(commits: list[Commit], position: dict[str, int]) -> array[int]:
     return children
 
 
-def chain_minutes(commits: list[Commit], chain: list[int], now_minute: int) -> dict[int, int]:
-    """Commit position -> minute, along the default branch: never backwards, never later than now."""
-    minutes: dict[int, int] = {}
-    high = 0
-    for at in chain:
-        high = max(high, min(commits[at].time // 60, now_minute))
-        minutes[at] = high
-    return minutes
-
-
-def chain_seconds(commits: list[Commit], chain: list[int], now: float) -> dict[int, int]:
-    """The same in seconds.
-
-    >>> from git_hone.hooks.history.commits import Commit
-    >>> made = [Commit("", (), "", at, "", "", "", b"", False) for at in (100, 50, 900)]
-    >>> chain_seconds(made, [0, 1, 2], 500)
-    {0: 100, 1: 100, 2: 500}
-    """
-    seconds: dict[int, int] = {}
-    high = 0
-    for at in chain:
-        high = max(high, min(commits[at].time, int(now)))
-        seconds[at] = high
-    return seconds
-
-
 def born(files: Iterable[FileDiff], first: int) -> dict[bytes, list[tuple[int, int, int]]]:
     """Which numbers the walk gave to the lines that a commit added: path -> (first line from 0, count, first number).
 
@@ -409,17 +384,3 @@ def born(files: Iterable[FileDiff], first: int) -> dict[bytes, list[tuple[int, i
                 found.setdefault(file.new, []).append((start, n_added, first))
             first += n_added
     return found
-
-
-def landings(commits: list[Commit], chain: list[int]) -> array[int]:
-    """For each commit the position of the commit that brought it into the default branch; -1 for none."""
-    position = {commit.sha: at for at, commit in enumerate(commits)}
-    landed = array(NUMBERS, [-1]) * len(commits)
-    for step in chain:
-        todo = [step]
-        while todo:
-            at = todo.pop()
-            if landed[at] < 0:
-                landed[at] = step
-                todo += [position[parent] for parent in commits[at].parents if parent in position]
-    return landed
