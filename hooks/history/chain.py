@@ -7,20 +7,9 @@ from array import array
 from git_hone.hooks.history.commits import Commit
 
 
-def chain_minutes(commits: list[Commit], chain: list[int], now_minute: int) -> dict[int, int]:
-    """Commit position -> minute, along the default branch: never backwards, never later than now."""
-    minutes: dict[int, int] = {}
-    high = 0
-    for at in chain:
-        high = max(high, min(commits[at].time // 60, now_minute))
-        minutes[at] = high
-    return minutes
-
-
 def chain_seconds(commits: list[Commit], chain: list[int], now: float) -> dict[int, int]:
-    """The same in seconds.
+    """Commit position -> seconds since 1970, along the default branch: never backwards, never later than now.
 
-    >>> from git_hone.hooks.history.commits import Commit
     >>> made = [Commit("", (), "", at, "", "", "", b"", False) for at in (100, 50, 900)]
     >>> chain_seconds(made, [0, 1, 2], 500)
     {0: 100, 1: 100, 2: 500}
@@ -31,6 +20,11 @@ def chain_seconds(commits: list[Commit], chain: list[int], now: float) -> dict[i
         high = max(high, min(commits[at].time, int(now)))
         seconds[at] = high
     return seconds
+
+
+def chain_minutes(commits: list[Commit], chain: list[int], now_minute: int) -> dict[int, int]:
+    """The same in whole minutes."""
+    return {at: second // 60 for at, second in chain_seconds(commits, chain, now_minute * 60).items()}
 
 
 def landings(commits: list[Commit], chain: list[int]) -> array[int]:
