@@ -18,8 +18,9 @@ from git_hone.hooks.commits import Commit, FileChange
 from git_hone.hooks.diffs import diff_pairs
 from git_hone.hooks.landing import Decision, Facts, Piece, decide, unknown
 from git_hone.hooks.lines import squeeze
+from git_hone.hooks.partial import LAZY, is_partial, remote_of
 from git_hone.hooks.place import Place, find
-from git_hone.hooks.relocate import LAZY, Landing, Plan, is_partial, merge_base, remote_of, rev_list
+from git_hone.hooks.relocate import Landing, Plan, merge_base, rev_list
 from git_hone.learner.errors import UsageError
 
 HEX: Final = re.compile(r"[0-9a-fA-F]{4,64}")

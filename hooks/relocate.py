@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from git_hone.hooks import commits as history
 from git_hone.hooks import drain as drainer
@@ -24,14 +24,13 @@ from git_hone.hooks.ids import digest
 from git_hone.hooks.landing import Decision, Pair, living, newest
 from git_hone.hooks.lines import edit_of, unpack
 from git_hone.hooks.lock import locked
+from git_hone.hooks.partial import fetch_notes, is_partial
 from git_hone.hooks.paths import unquote
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 from git_hone.learner.errors import UsageError
 from git_hone.learner.store import Store
 
-LAZY: Final = {"GIT_NO_LAZY_FETCH": "0"}
-"""The environment in which a partial clone may ask its remote for what it lacks."""
 Event = dict[str, Any]
 
 
@@ -67,36 +66,6 @@ class Landing:
     notes: int = 0
 
 
-def remote_of(place: Place) -> str | None:
-    names = (git.line(["remote"], place.cwd) or "").split("\n")
-    return "origin" if "origin" in names else names[0] or None
-
-
-def is_partial(place: Place) -> bool:
-    return git.attempt(["config", "--get-regexp", r"^remote\..*\.promisor$"], place.cwd) is not None
-
-
-def _fetch_notes(place: Place, commits: set[str]) -> None:
-    """In a partial clone a notes ref comes without its contents: fetch those of these commits, all at once."""
-    blobs = set()
-    for ref in notes.existing(place.cwd):
-        rows = git.text(git.attempt(["ls-tree", "-r", "-z", ref], place.cwd, env=LAZY) or b"").split("\0")
-        blobs |= {
-            row[:tab].split(" ")[2] for row in rows if (tab := row.find("\t")) > 0 and row[tab + 1 :].replace("/", "") in commits
-        }
-    if blobs and (remote := remote_of(place)):
-        args = [
-            "-c",
-            "fetch.negotiationAlgorithm=noop",
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--filter=blob:none",
-        ]
-        git.attempt([*args, "--stdin", remote], place.cwd, stdin="".join(f"{blob}\n" for blob in blobs).encode())
-
-
 def merge_base(place: Place, a: str, b: str) -> str | None:
     return (git.line(["merge-base", a, b], place.cwd) or "").split("\n")[0] or None
 
@@ -121,7 +90,7 @@ class Plan:
         origin = merge_base(place, found.base, found.head) or found.base
         around = rev_list(place, "--max-count=5000", f"{origin}..{found.merged}")
         if is_partial(place):
-            _fetch_notes(place, {*self.range, *around})
+            fetch_notes(place, {*self.range, *around})
         texts = notes.read(place.cwd, {*self.range, *around})
         self.events = [e for commit, text in texts.items() for e in _well_formed(text, commit)]
         self.latest = newest(self.events)
