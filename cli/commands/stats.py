@@ -30,9 +30,18 @@ RIGHT = ("changes", "reward", "95 %", "kept", "runs/change", "reverted")
     "--fit", is_flag=True, help="With --calibration: write the verdict to .agent/reward.json, which decides from now on."
 )
 @click.option("--decisions", is_flag=True, help="Which decisions work instead: weight, confidence and trend of each type.")
+@click.option("--drift", is_flag=True, help="Whether a model got worse instead: a change-point test for each kind of task.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
-    by: stats.By, n: int, since: datetime | None, survival: bool, calibration: bool, fit: bool, decisions: bool, as_json: bool
+    by: stats.By,
+    n: int,
+    since: datetime | None,
+    survival: bool,
+    calibration: bool,
+    fit: bool,
+    decisions: bool,
+    drift: bool,
+    as_json: bool,
 ) -> None:
     """What worked here: means over the last runs, and one line for each agent (or model, ...).
 
@@ -46,15 +55,18 @@ def command(
 
     --decisions: models by kind of task, prompts, context, gates and escalations that git-hone chose, by what came of them.
 
+    --drift: each model on each kind of task against its own past, with how often the test alarms where nothing changed.
+
     \b
     Examples:
       git hone stats --by model
       git hone stats --survival
       git hone stats --decisions
       git hone stats --calibration
+      git hone stats --drift
     """
-    if survival + decisions + (calibration or fit) > 1:
-        raise UsageError("--survival, --calibration and --decisions answer different questions", tip="ask one at a time")
+    if survival + decisions + drift + (calibration or fit) > 1:
+        raise UsageError("--survival, --calibration, --decisions and --drift answer different questions", tip="ask one at a time")
     start = since and since.replace(tzinfo=timezone.utc)
     place = fresh_place(aged=True)
     store = Store(place.data)
@@ -62,6 +74,10 @@ def command(
         from git_hone.cli.calibration import tell
 
         tell(place, store, fit=fit, as_json=as_json)
+    elif drift:
+        from git_hone.cli.drifting import tell as tell_drift
+
+        tell_drift(place, store, start, as_json=as_json)
     elif decisions:
         _decisions(store, start, as_json)
     elif survival:

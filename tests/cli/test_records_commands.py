@@ -214,3 +214,48 @@ def test_survival_shows_shares_with_their_intervals(hone: Hone) -> None:
     code, out, _ = hone("stats", "--survival", "--json", "--by", "model")
     (group,) = json.loads(out)["survival"]
     assert (group["model"], group["changes"], group["fell"], group["points"][0]["at_risk"]) == ("opus", 11, 1, 10)
+
+
+def test_drift_names_the_model_that_got_worse_and_both_rates_of_false_alarms(hone: Hone) -> None:
+    code, out, _ = hone("stats", "--drift")
+    assert code == 0 and "no run names its model yet" in out
+    rewards = {"worse": [1.0, 1.0, 0.0] * 40 + [0.0] * 30, "same": [1.0, 1.0, 0.0] * 50, "young": [1.0] * 3}
+    store = Store(Path(".agent/data"))
+    for model, given in rewards.items():
+        store.append("runs", [{"record_id": f"e{model}{i}", "recorded_at": AT, "run_id": f"{model}{i:03d}", "agent": "codex", "model": model,
+                               "task_kind": "fix", "started_at": AT + timedelta(hours=i), "evidence": "hook"}
+                              for i in range(len(given))])  # fmt: skip
+        store.append("changes", [{"record_id": f"c{model}{i}", "recorded_at": AT, "change_id": f"I{model}{i}", "commit": f"{i:040x}",
+                                  "committed_at": AT + timedelta(hours=i), "state": "live", "run_ids": [f"{model}{i:03d}"],
+                                  "model": model, "reward": reward}
+                                 for i, reward in enumerate(given)])  # fmt: skip
+    code, out, _ = hone("stats", "--drift")
+    assert code == 0
+    _, worse, same, young, *_ = out.splitlines()
+    assert worse.startswith("worse") and "WORSE: alarm at run 1" in worse
+    assert same.startswith("same") and same.endswith("stands") and "% (seed " in same
+    assert "too few (3 of 100 rewards)" in young
+    code, out, _ = hone("stats", "--drift", "--json")
+    told = json.loads(out)
+    first = told["drift"][0]
+    assert (code, told["rule"], told["drop"], told["window"], told["budget"], told["horizon"]) == (
+        0,
+        "cusum",
+        0.05,
+        20,
+        0.05,
+        300,
+    )
+    assert (first["model"], first["kind"], first["runs"], first["recent"], first["statistic"]) == (
+        "worse",
+        "fix",
+        150,
+        0.0,
+        first["threshold"],
+    )
+    assert first["alarm"]["run_id"] == f"worse{first['alarm']['run'] - 1:03d}" and first["false_alarms"]["cusum"] <= 0.05
+    Path(".agent/learning-config.json").write_text('{"driftDetection": {"rule": "seed"}}')
+    code, out, _ = hone("stats", "--drift")
+    assert code == 0 and "seed: alarms when the mean of the last 20 rewards" in out and "% (cusum " in out
+    code, _, said = hone("stats", "--drift", "--survival")
+    assert code == 2 and "ask one at a time" in said
