@@ -9,6 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from git_hone.learner.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from git_hone.hooks.place import Place
+
 
 @contextmanager
 def locked(file: Path, wait_s: float = 0.0) -> Iterator[bool]:
@@ -29,3 +35,13 @@ def locked(file: Path, wait_s: float = 0.0) -> Iterator[bool]:
                 return
     finally:
         os.close(handle)
+
+
+@contextmanager
+def variants_alone(place: Place) -> Iterator[None]:
+    """Nobody else writes the files of variants meanwhile: they are read, changed and written as a whole. Raises UsageError."""
+    installed = place.hone.is_dir()
+    with locked(place.hone / "variants.lock" if installed else place.common / "hone-variants.lock", 10.0) as mine:
+        if not mine:
+            raise UsageError(f"{place.agent}: another git-hone is writing its variants", tip="try again; nothing was written")
+        yield

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,6 @@ from git_hone.learner import variants
 from git_hone.learner.errors import UsageError
 
 if TYPE_CHECKING:
-    from git_hone.hooks.place import Place
     from git_hone.learner.bandit import Arm
     from git_hone.learner.config import Config
 
@@ -47,6 +44,7 @@ def list_(refresh: bool, as_json: bool) -> None:
       git hone variants list --json
     """
     from git_hone.cli.fresh import fresh_place
+    from git_hone.hooks.lock import variants_alone
     from git_hone.learner.experience import counts
     from git_hone.learner.store import Store
 
@@ -56,7 +54,7 @@ def list_(refresh: bool, as_json: bool) -> None:
     of_prompts, of_models = counts(store, models)
     if refresh:
         for file, found in ((variants.PROMPTS, of_prompts), (variants.MODELS, of_models)):
-            with _alone(place):
+            with variants_alone(place):
                 written = variants.refresh(place.agent, file, found)
             click.echo(f".agent/{file}: {'written' if written else 'nothing to change'}", err=True)
     rows = {
@@ -147,8 +145,10 @@ def add(
     place = find(Path.cwd())
     agent, config = place.agent, _config(place.agent)
 
+    from git_hone.hooks.lock import variants_alone
+
     def put(one: variants.Prompt | variants.Model) -> Path:
-        with _alone(place):
+        with variants_alone(place):
             known = [each.id for each in variants.load_prompts(agent)] + [each.id for each in variants.load_models(agent)]
             if id_ in known:
                 raise UsageError(
@@ -174,18 +174,6 @@ def add(
         path = put(model)
         _say_what_keeps_it_back(model, config)
     click.echo(f"{path}: {id_} added", err=True)
-
-
-@contextmanager
-def _alone(place: Place) -> Iterator[None]:
-    """Nobody else writes the two files meanwhile: they are read, changed and written as a whole."""
-    from git_hone.hooks.lock import locked
-
-    installed = place.hone.is_dir()
-    with locked(place.hone / "variants.lock" if installed else place.common / "hone-variants.lock", 10.0) as mine:
-        if not mine:
-            raise UsageError(f"{place.agent}: another git-hone is writing its variants", tip="try again; nothing was written")
-        yield
 
 
 def _config(agent: Path) -> Config:
