@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = ("init", "uninstall", "doctor", "status", "capture", "drain", "check", "signal", "show", "log",
                    "stats", "router", "feedback", "variants", "route", "run", "generate", "simulate", "export",
-                   "train", "suite", "evaluate", "gate", "sync", "reconcile", "forget", "watch", "demo",
-                   "completion")  # fmt: skip
+                   "train", "suite", "evaluate", "gate", "deploy", "rollback", "adapters", "sync",
+                   "reconcile", "forget", "watch", "demo", "completion")  # fmt: skip
 """In the order of a user's first day; `git_hone.cli.commands.NAME` holds each as `command`."""
 
 

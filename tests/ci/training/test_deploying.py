@@ -1,0 +1,282 @@
+"""`git hone deploy`, `rollback` and `adapters` over real HTTP, against an Ollama that takes adapters and one that does not."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from git_hone.ci import gating
+from git_hone.ci.deploying import champions
+from git_hone.ci.digests import file_sha256
+from git_hone.ci.training import convert, header
+from git_hone.cli import main
+from git_hone.learner import ledger, lineage, variants
+from git_hone.learner.gating import evaluation
+from git_hone.learner.gating.evaluation import Attempt, Evaluation
+
+from .conftest import Tiny
+
+_spec = importlib.util.spec_from_file_location("hone_test_ollama", Path(__file__).with_name("ollama_server.py"))
+assert _spec and _spec.loader
+ollama_server = importlib.util.module_from_spec(_spec)
+sys.modules["hone_test_ollama"] = ollama_server
+_spec.loader.exec_module(ollama_server)
+
+NAME, TAKES, REFUSES = "my-coder-tuned-coder", "0.33.3", "0.34.1"
+
+
+class Bench:
+    """A repository with adapters of one base, and servers to deploy them to."""
+
+    def __init__(self, root: Path, made: Tiny, serve: Callable[[str], Any]) -> None:
+        self.root, self.made, self.serve, self.agent = root, made, serve, root / ".agent"
+        self.agent.mkdir(exist_ok=True)
+        self.base_sha256 = file_sha256(made.base)
+
+    def adapter(self, id_: str, role: str = "coder") -> Path:
+        """A finished adapter as `git hone train` leaves it, another one for each id."""
+        folder = self.agent / "lora" / role / id_
+        self.made.b["0.self_attn.v_proj"] += numpy.float32(0.001 * (1 + len(list(folder.parent.glob("*")))))
+        self.made.save()
+        shutil.copytree(self.made.adapter, folder)
+        convert.convert(folder, self.made.base, folder / "adapter.gguf", base_sha256=self.base_sha256)
+        lineage.write(
+            folder, lineage.Lineage(f"{role}/{id_}", role, "d" * 64, ("c1-coder-1",), "x", "base.gguf", self.base_sha256)
+        )
+        subject = [{"name": file.name, "digest": {"sha256": file_sha256(file)}} for file in sorted(folder.iterdir())]
+        told = {"subject": subject, "predicate": {"training": {"losses": [1.0, 0.5], "left_out": {}}}}
+        (folder / "manifest.json").write_text(json.dumps(told))
+        return folder
+
+    def gate(self, file: Path, verdict: str = "promote", name: str = "tuned") -> None:
+        """An evaluation of a file, and what the gate said of it."""
+        rows = (Attempt("t", "f.py", True, True, 0, 1.0),)
+        of = Evaluation(name, "repository", "s" * 64, rows, files={"model": file_sha256(file)})
+        target = gating.file_of(self.agent, "repository", name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(evaluation.dump(of))
+        line = {"what": "gate", "to": name, "verdict": verdict, "reason": "not better", "candidate_hash": of.hash}
+        ledger.append(self.agent, line)
+
+    def deploy(self, server: Any, *args: str) -> int:
+        return main(["deploy", "--role", "coder", "--base", str(self.made.base), "--server", server.address, *args])
+
+    def prepared(self, server: Any, adapter: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+        capsys.readouterr()
+        assert self.deploy(server, "--adapter", str(adapter), "--prepare") == 0
+        return Path(capsys.readouterr().out.strip())
+
+    def promoted(self, server: Any, id_: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """Trained, gated, deployed."""
+        folder = self.adapter(id_)
+        self.gate(self.prepared(server, folder, capsys), name=id_)
+        assert self.deploy(server, "--adapter", str(folder)) == 0
+
+    def whats(self) -> list[str]:
+        return [line["what"] for line in ledger.read(self.agent)]
+
+    def models(self) -> dict[str, variants.Model]:
+        return {one.id: one for one in variants.load_models(self.agent)}
+
+
+@pytest.fixture
+def bench(repo: Callable[..., Any], tiny: Callable[..., Tiny], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    made = repo()
+    monkeypatch.chdir(made.path)
+    with ExitStack() as stack:
+        yield Bench(made.path, tiny(kind="Q8_0"), lambda version: stack.enter_context(ollama_server.serve(version)))
+
+
+@pytest.mark.parametrize("version", [TAKES, REFUSES])
+def test_what_the_gate_let_through_is_served(bench: Bench, version: str, capsys: pytest.CaptureFixture[str]) -> None:
+    server = bench.serve(version)
+    bench.promoted(server, "aaa", capsys)
+    asked = server.serving(NAME)["asked"]
+    assert asked["parameters"] == {"temperature": 0.2, "top_p": 0.9, "top_k": 40}
+    assert "fenced code block" in asked["system"]
+    if version == TAKES:
+        assert set(asked["files"]) == {"base.gguf"}
+        assert server.blobs[asked["adapters"]["adapter.gguf"]] == (bench.agent / "lora/coder/aaa/adapter.gguf").read_bytes()
+    else:
+        assert "adapters" not in asked
+        merged = bench.agent / "lora/coder/aaa/merged.gguf"
+        assert server.blobs[asked["files"]["model.gguf"]] == merged.read_bytes()
+        assert header.read(merged).tensors["blk.0.attn_v.weight"].type == "Q8_0"
+    model = bench.models()[NAME]
+    assert (model.provider, model.endpoint, model.model, model.context_length) == ("ollama", server.address, NAME, 128)
+    role = champions.load(bench.agent)["coder"]
+    assert (role.champion, role.before, role.moving) == ("aaa", [None], False)
+    assert bench.whats() == ["gate", "create", "deploy"]
+    written = (bench.agent / "Modelfile.coder").read_text()
+    assert "PARAMETER temperature 0.2\nPARAMETER top_p 0.9\nPARAMETER top_k 40\nSYSTEM" in written
+    assert ("\nADAPTER " in written) == (version == TAKES)
+
+
+def test_a_base_that_ollama_holds_is_named_and_its_template_kept(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    server = bench.serve(TAKES)
+    server.models["base.gguf:latest"] = {
+        "modelfile": f"FROM /models/blobs/sha256-{bench.base_sha256}",
+        "template": "{{ .Prompt }}",
+    }
+    bench.promoted(server, "aaa", capsys)
+    asked = server.serving(NAME)["asked"]
+    assert (asked["from"], asked["template"]) == ("base.gguf", "{{ .Prompt }}")
+    assert "files" not in asked
+    assert 'TEMPLATE """{{ .Prompt }}"""' in (bench.agent / "Modelfile.coder").read_text()
+
+
+@pytest.mark.parametrize("verdict", [None, "refuse"])
+def test_what_the_gate_did_not_let_through_is_not_sent(
+    bench: Bench, verdict: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, folder = bench.serve(TAKES), bench.adapter("aaa")
+    if verdict:
+        bench.gate(folder / "adapter.gguf")
+        bench.gate(folder / "adapter.gguf", verdict)
+    assert bench.deploy(server) == 1
+    said = capsys.readouterr().err
+    assert "not better" in said if verdict else "git hone evaluate" in said
+    assert (server.models, server.blobs) == ({}, {})
+    assert not (bench.agent / champions.FILE).exists()
+    assert bench.deploy(server, "--force") == 0
+    assert [line["forced"] for line in ledger.read(bench.agent) if line["what"] == "create"] == [True]
+
+
+def test_the_word_on_the_adapter_is_not_one_on_the_merged_model(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    server, folder = bench.serve(REFUSES), bench.adapter("aaa")
+    bench.gate(folder / "adapter.gguf")
+    assert bench.deploy(server) == 1
+    assert "merged.gguf was not through the gate" in capsys.readouterr().err
+    assert not server.models
+
+
+@pytest.mark.parametrize("version", [TAKES, REFUSES])
+@pytest.mark.parametrize("breaks", ["create", "stream", "silent", "upload", "copy"])
+def test_a_deployment_that_breaks_leaves_the_incumbent(
+    bench: Bench, version: str, breaks: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = bench.serve(version)
+    bench.promoted(server, "aaa", capsys)
+    incumbent, known = server.serving(NAME), bench.models()
+    installed = (bench.agent / "lora/coder/adapter.gguf").read_bytes()
+    folder = bench.adapter("bbb")
+    bench.gate(bench.prepared(server, folder, capsys), name="bbb")
+    server.breaks = breaks
+    assert bench.deploy(server) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    server.breaks = ""
+    assert server.serving(NAME) == incumbent
+    assert bench.models() == known
+    assert (bench.agent / "lora/coder/adapter.gguf").read_bytes() == installed
+    assert champions.load(bench.agent)["coder"].champion == "aaa"
+    assert bench.deploy(server) == 0
+    assert champions.load(bench.agent)["coder"].before == [None, "aaa"]
+    assert server.serving(NAME) != incumbent
+
+
+def test_a_killed_move_is_led_back_by_the_next_call(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    server = bench.serve(TAKES)
+    bench.promoted(server, "aaa", capsys)
+    incumbent = server.serving(NAME)
+    bench.promoted(server, "bbb", capsys)
+    roles = champions.load(bench.agent)
+    roles["coder"].champion, roles["coder"].before, roles["coder"].moving = (
+        "aaa",
+        [None],
+        True,
+    )  # as it stood when the process died
+    champions.save(bench.agent, roles)
+    shutil.rmtree(bench.agent / "lora/coder/bbb")
+    assert bench.deploy(server) == 0
+    assert server.serving(NAME) == incumbent
+    assert (champions.load(bench.agent)["coder"].champion, bench.whats()[-1]) == ("aaa", "undone")
+
+
+def test_rollback_moves_one_pointer(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    server = bench.serve(TAKES)
+    bench.promoted(server, "aaa", capsys)
+    first, adapter = server.serving(NAME), (bench.agent / "lora/coder/adapter.gguf").read_bytes()
+    bench.promoted(server, "bbb", capsys)
+    assert server.models[f"{NAME}-champion:latest"] == first
+    assert (bench.agent / "lora/coder/adapter.backup.gguf").read_bytes() == adapter
+    assert main(["rollback", "--role", "coder"]) == 0
+    assert server.serving(NAME) == first
+    assert (bench.agent / "lora/coder/adapter.gguf").read_bytes() == adapter
+    assert "adapter aaa" in bench.models()[NAME].name
+    assert main(["rollback", "--role", "coder"]) == 0
+    assert server.serving(NAME) is None
+    assert NAME not in bench.models()
+    assert not (bench.agent / "lora/coder/adapter.gguf").exists()
+    assert main(["rollback", "--role", "coder"]) == 2
+    assert bench.whats()[-2:] == ["rollback", "rollback"]
+
+
+def test_a_model_that_had_the_name_comes_back(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    server = bench.serve(TAKES)
+    server.models[f"{NAME}:latest"] = theirs = {"modelfile": "FROM y", "template": ""}
+    bench.promoted(server, "aaa", capsys)
+    assert server.serving(NAME) != theirs
+    assert main(["rollback", "--role", "coder"]) == 0
+    assert server.serving(NAME) == theirs
+
+
+def test_a_challenger_is_served_beside_the_champion(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    server = bench.serve(TAKES)
+    bench.promoted(server, "aaa", capsys)
+    champion, folder = server.serving(NAME), bench.adapter("bbb")
+    bench.gate(folder / "adapter.gguf", name="bbb")
+    assert bench.deploy(server, "--canary", "0.1") == 0
+    assert server.serving(NAME) == champion
+    assert server.serving(f"{NAME}-challenger")["asked"]["model"] == f"{NAME}:bbb"
+    assert champions.load(bench.agent)["coder"].challenger == {"id": "bbb", "share": 0.1}
+    assert f"{NAME}-challenger" in bench.models()
+    assert main(["rollback", "--role", "coder"]) == 0
+    assert server.serving(f"{NAME}-challenger") is None
+    assert (server.serving(NAME), champions.load(bench.agent)["coder"].champion) == (champion, "aaa")
+
+
+def test_an_unknown_version_is_asked_what_it_takes(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    for version, merged in (("0.34.0", False), ("unknown", True)):
+        server, folder = bench.serve(version), bench.adapter(f"of-{merged}")
+        assert (bench.prepared(server, folder, capsys).name == "merged.gguf") == merged
+        assert not server.models
+
+
+def test_nothing_leaves_this_machine(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.adapter("aaa")
+    assert main(["deploy", "--base", str(bench.made.base), "--server", "http://192.0.2.1:11434", "--force"]) == 1
+    assert "nothing was sent" in capsys.readouterr().err
+
+
+def test_a_server_that_is_down_and_files_that_were_changed_are_refused(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = bench.adapter("aaa")
+    assert main(["deploy", "--base", str(bench.made.base), "--server", "http://127.0.0.1:9", "--force"]) == 1
+    assert "cannot be reached" in capsys.readouterr().err
+    (folder / "adapter.gguf").write_bytes((folder / "adapter.gguf").read_bytes()[:-4])
+    assert bench.deploy(bench.serve(TAKES), "--force") == 2
+    assert "changed since it was published" in capsys.readouterr().err
+
+
+def test_what_there_is_is_listed(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["adapters"]) == 0
+    assert "no adapter: git hone train" in capsys.readouterr().out
+    server = bench.serve(TAKES)
+    bench.promoted(server, "aaa", capsys)
+    bench.adapter("bbb")
+    capsys.readouterr()
+    assert main(["adapters", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["id"], one["gate"], one["champion"]) for one in told["adapters"]] == [
+        ("aaa", "promote", True),
+        ("bbb", None, False),
+    ]
+    assert told["deployed"]["coder"]["server"] == server.address
