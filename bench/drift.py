@@ -1,4 +1,4 @@
-"""How often and how soon the drift test alarms: the table of docs/explanation/drift.md, as Markdown.
+"""How often and how soon the drift test alarms: the figures of docs/explanation/drift.md, as Markdown.
 
     python bench/drift.py
 
@@ -27,6 +27,15 @@ def delays(rng: np.random.Generator, chart: drift.Chart, rate: float) -> list[in
     return found
 
 
+def together(rng: np.random.Generator, chart: drift.Chart, size: int) -> float:
+    """Share of healthy streams that alarm when `size` runs in a row always have the same reward."""
+    alarmed = 0
+    for _ in range(STREAMS):
+        rewards = np.repeat(rng.random(drift.HORIZON // size) < RATE, size).astype(float).tolist()
+        alarmed += max(drift.cusum(rewards, chart)) >= chart.threshold - 1e-9
+    return alarmed / STREAMS
+
+
 def main() -> None:
     print("| rewards in the reference | threshold | false alarms, cusum | seed | 0.7 to 0.6 | 0.7 to 0.5 | 0.7 to 0.4 |")
     print("|---:|---:|---:|---:|---:|---:|---:|")
@@ -39,6 +48,11 @@ def main() -> None:
             found = delays(np.random.default_rng(known), chart, rate)
             cells.append(f"{len(found) / STREAMS:.1%}, {median(found):.0f} runs" if found else "never")
         print(f"| {known} | {chart.threshold:.2f} | {chart.false_alarms:.1%} | {seed:.1%} | {' | '.join(cells)} |")
+    print()
+    chart = drift.design(RATE * 100 + 1, (1 - RATE) * 100 + 1, 0.05)
+    for size in (1, 2, 5):
+        share = together(np.random.default_rng(size), chart, size)
+        print(f"healthy at exactly {RATE}, {size} rewards in a row the same: {share:.1%} alarm")
 
 
 if __name__ == "__main__":

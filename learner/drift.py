@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,15 @@ class Run(Protocol):
     def kind(self) -> str | None: ...
     @property
     def reward(self) -> float | None: ...
+    @property
+    def change_id(self) -> str | None: ...
+
+
+class _Seen(NamedTuple):
+    """A run and what it counts with: its reward, None where it has none or a later run of the same change counts."""
+
+    run: Run
+    reward: float | None
 
 
 @dataclass(frozen=True)
@@ -68,12 +77,12 @@ class Alarm:
 class Drift:
     """One model on one kind of task (`kind` None: not known).
 
-    runs: all of its runs; known: those with a reward; compared: the ones the reference is estimated from; watched: the known ones after
-    these. reference: 0..1. recent: mean of the last `window` watched rewards, None while there are fewer. statistic and threshold: S and
-    where it alarms, in rewards (cusum), or how far `recent` lies below the reference and how far it may (seed); statistic is None before
-    the first value. raised: every alarm, oldest first; alarm: the one that still stands, None when there is none. false_alarms: rule -> share
-    of healthy streams that would alarm within `HORIZON` watched runs. reference, threshold and false_alarms are None while there are too few
-    runs to compare with.
+    runs: all of its runs; known: those that count, one for each change with a reward; compared: the ones the reference is
+    estimated from; watched: the known ones after these. reference: 0..1. recent: mean of the last `window` watched rewards, None
+    while there are fewer. statistic and threshold: S and where it alarms, in rewards (cusum), or how far `recent` lies below the
+    reference and how far it may (seed); statistic is None before the first value. raised: every alarm, oldest first; alarm: the
+    one that still stands, None when there is none. false_alarms: rule -> share of healthy streams that would alarm within
+    `HORIZON` watched runs. reference, threshold and false_alarms are None while there are too few runs to compare with.
     """
 
     model: str
@@ -111,11 +120,12 @@ def watch(
 ) -> list[Drift]:
     """One `Drift` for each model and kind of task, those with a standing alarm first, then the ones with most runs.
 
-    `drop` (0..1) and `window` (runs) are `driftDetection.minPerformanceDrop` and `.evaluationRuns`. `deployed`: model -> when what is served
-    under its name was deployed; its rewards before that are the reference, if there are at least `window` of them. Otherwise the first
-    `LOOKS * window` known rewards of the stream (after the deployment) are. Runs may come in any order; those that name no model are
-    left out, and a missing reward neither raises nor lowers anything. An alarm stands until the statistic has fallen to half its threshold.
-    Raises ValueError for a `drop` outside 0..1, a `window` below 2 or another rule.
+    `drop` (0..1) and `window` (runs) are `driftDetection.minPerformanceDrop` and `.evaluationRuns`. `deployed`: model -> when
+    what is served under its name was deployed; its rewards before that are the reference, if there are at least `window` of them.
+    Otherwise the first `LOOKS * window` known rewards of the stream (after the deployment) are. Runs may come in any order; those
+    that name no model are left out, and a missing reward neither raises nor lowers anything. Runs that went into the same change
+    share its reward: the last one counts. An alarm stands until the statistic has fallen to half its threshold. Raises ValueError
+    for a `drop` outside 0..1, a `window` below 2 or another rule.
     """
     if not 0 < drop <= 1 or window < 2 or rule not in ("cusum", "seed"):
         raise ValueError(f"drop in 0..1, window of 2 or more, rule cusum or seed; not {drop!r}, {window!r}, {rule!r}")
@@ -123,21 +133,30 @@ def watch(
     for run in sorted(runs, key=lambda one: (one.at, one.run_id)):
         if run.model is not None:
             streams.setdefault((run.model, run.kind), []).append(run)
-    pasts = {name: _past(stream, (deployed or {}).get(name[0]), window) for name, stream in streams.items()}
-    found = [_judge(name, streams[name], pasts, drop, window, rule) for name in streams]
+    seen = {name: _once(stream) for name, stream in streams.items()}
+    pasts = {name: _past(stream, (deployed or {}).get(name[0]), window) for name, stream in seen.items()}
+    found = [_judge(name, seen[name], pasts, drop, window, rule) for name in seen]
     return sorted(found, key=lambda one: (one.alarm is None, -one.runs, one.model, one.kind is None, one.kind or ""))
 
 
-def _past(stream: Sequence[Run], deployed: datetime | None, window: int) -> tuple[list[float], int]:
+def _once(stream: Sequence[Run]) -> list[_Seen]:
+    """Each change's reward once: as many runs with one fate are no more evidence than one, and would break the budget."""
+    last: dict[str | None, str] = {
+        run.change_id: run.run_id for run in stream if run.change_id is not None and run.reward is not None
+    }
+    return [_Seen(run, run.reward if last.get(run.change_id, run.run_id) == run.run_id else None) for run in stream]
+
+
+def _past(stream: Sequence[_Seen], deployed: datetime | None, window: int) -> tuple[list[float], int]:
     """The rewards to compare with ([]: too few), and how many runs of the stream come before the first watched one."""
-    before = sum(1 for run in stream if deployed is not None and run.at < deployed)
-    rewards = [run.reward for run in stream[:before] if run.reward is not None]
+    before = sum(1 for run, _ in stream if deployed is not None and run.at < deployed)
+    rewards = [reward for _, reward in stream[:before] if reward is not None]
     if len(rewards) >= window:
         return rewards, before
     rewards = []
-    for i, run in enumerate(stream[before:], before + 1):
-        if run.reward is not None:
-            rewards.append(run.reward)
+    for i, (_, reward) in enumerate(stream[before:], before + 1):
+        if reward is not None:
+            rewards.append(reward)
         if len(rewards) == LOOKS * window:
             return rewards, i
     return [], len(stream)
@@ -145,15 +164,15 @@ def _past(stream: Sequence[Run], deployed: datetime | None, window: int) -> tupl
 
 def _judge(
     name: tuple[str, str | None],
-    stream: Sequence[Run],
+    stream: Sequence[_Seen],
     pasts: Mapping[tuple[str, str | None], tuple[list[float], int]],
     drop: float,
     window: int,
     rule: Rule,
 ) -> Drift:
     past, start = pasts[name]
-    known = sum(run.reward is not None for run in stream)
-    watched = [(i, run, run.reward) for i, run in enumerate(stream[start:], start + 1) if run.reward is not None]
+    known = sum(reward is not None for _, reward in stream)
+    watched = [(i, run, reward) for i, (run, reward) in enumerate(stream[start:], start + 1) if reward is not None]
     if not past:
         return Drift(*name, len(stream), known, 0, 0, rule)
     others = [reward for other, (rewards, _) in pasts.items() if other != name for reward in rewards]

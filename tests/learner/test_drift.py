@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from statistics import median
 
@@ -24,6 +24,7 @@ class Run:
     model: str | None
     kind: str | None
     reward: float | None
+    change_id: str | None = None
 
 
 def stream(rewards: Sequence[float | None], model: str | None = "qwen", kind: str | None = "fix") -> list[Run]:
@@ -137,6 +138,18 @@ def test_missing_rewards_neither_raise_nor_lower_anything() -> None:
         None,
         None,
     )
+
+
+def test_runs_of_one_change_count_once_at_the_last_of_them() -> None:
+    rewards = [1.0, 1.0, 0.0] * 40 + [0.0] * 30
+    plain = one(rewards)
+    three = [replace(run, change_id=f"I{i // 3}") for i, run in enumerate(stream([r for r in rewards for _ in range(3)]))]
+    (found,) = drift.watch(three)
+    assert (found.runs, found.known, found.compared) == (450, 150, 100)
+    assert (found.reference, found.statistic, found.threshold) == (plain.reference, plain.statistic, plain.threshold)
+    assert found.alarm is not None and plain.alarm is not None and found.alarm.run == 3 * plain.alarm.run
+    (pending,) = drift.watch([*three, replace(stream([None])[0], run_id="z", at=START + timedelta(days=99), change_id="I149")])
+    assert pending.known == 150, "a run without a reward takes none away"
 
 
 def test_too_few_runs_to_compare_with_give_no_verdict() -> None:
