@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from git_hone.hooks import git, notes
+from git_hone.hooks import git, notes, notes_refs
 from git_hone.hooks.consent import Tombstones
 from git_hone.hooks.lock import locked
+from git_hone.hooks.notes_tree import Tree
 from git_hone.hooks.place import Place
 from git_hone.hooks.target import Report, Target, scrub_json
 
@@ -124,7 +125,7 @@ def _reached(place: Place, revisions: Iterable[str]) -> dict[str, str]:
 def _notes(place: Place, what: Target, report: Report) -> None:
     """Each notes ref anew, without the lines and without the history that holds them."""
     kept: dict[str, dict[str, str]] = {}
-    wrote = {notes.marked(mark): tip for mark, tip in notes.beside(place.cwd).items() if mark.startswith(notes.WRITTEN)}
+    wrote = {notes_refs.marked(mark): tip for mark, tip in notes.beside(place.cwd).items() if mark.startswith(notes_refs.WRITTEN)}
     for ref, tip in (wrote | notes.existing(place.cwd)).items():  # a ref that others deleted would come back from its mark
         texts = _texts(place, tip)
         kept[ref] = {} if what.everything else {name: text for name, old in texts.items() if (text := _note_without(old, what))}
@@ -140,7 +141,7 @@ def _notes(place: Place, what: Target, report: Report) -> None:
 
 def _texts(place: Place, tip: str) -> dict[str, str]:
     with git.cat_file(place.cwd) as objects:
-        tree = notes.Tree.read(objects, tip)
+        tree = Tree.read(objects, tip)
         return {
             name: git.text(notes.union(*(git.text(objects.blob(blob) or b"") for blob in blobs)))
             for name, blobs in tree.notes.items()

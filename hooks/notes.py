@@ -17,27 +17,22 @@ the events that are gone. What `git notes remove` and `prune` take out stays out
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import random
 import re
-import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from git_hone.hooks import git
+from git_hone.hooks.notes_refs import IDENTITY, TRIES, Plan, mark_of, pauses, publish, tips_of
+from git_hone.hooks.notes_tree import Tree, place_of
 from git_hone.learner.errors import GitError
 
 REF: Final = "refs/notes/hone"
 OURS: Final = re.compile(r"refs/notes/(hone(?:-[0-9a-f]{1,2})?)")
-WRITTEN: Final = "refs/hone/written/"
 ATTEMPTS: Final = "refs/hone/attempts/"
 """Work of agents that `git hone run` undid: files of the user's own, never deleted with the notes."""
-IDENTITY: Final = "git-hone <git-hone@localhost>"
-TRIES: Final = 60
 PATIENCE: Final = 6
 """So many times what git refuses may be a matter of the moment."""
 
@@ -147,81 +142,6 @@ def _text(raw: Mapping[str, bytes | None], blobs: Sequence[str]) -> str:
     return texts[0] if len(texts) == 1 else union(*texts)
 
 
-@dataclass
-class Tree:
-    """A notes tree of any layout. notes: commit -> blobs, one unless the note stands at two depths. other: path -> (mode,
-    object) of what is no note. odd: paths of notes that do not stand at `aa/bbbb...`, paths: of those that do."""
-
-    notes: dict[str, list[str]] = field(default_factory=dict)
-    other: dict[str, tuple[str, str]] = field(default_factory=dict)
-    odd: list[str] = field(default_factory=list)
-    paths: set[str] = field(default_factory=set)
-
-    @classmethod
-    def read(cls, objects: git.CatFile, tip: str, wanted: set[str] | None = None) -> Tree:
-        """The tree of `tip`, or only the notes of `wanted`."""
-        return cls._of(objects, _rows(objects, f"{tip}^{{tree}}", len(tip)), wanted)
-
-    @classmethod
-    def read_all(cls, objects: git.CatFile, tips: Sequence[str], wanted: Iterable[str] = ()) -> list[Tree]:
-        """The trees of several tips without the folders in which all of them agree and no note of `wanted` stands; nothing is
-        left out unless each keeps its notes in folders."""
-        roots = [_rows(objects, f"{tip}^{{tree}}", len(tip)) for tip in tips]
-        if len(roots) > 1 and not any(_is_note(name) for rows in roots for _, name, _ in rows):
-            same = set(roots[0]).intersection(*roots[1:])
-            kept = {name[:2] for name in wanted}
-            agreed = {row for row in same if row[0] == "40000" and row[1] not in kept}
-            roots = [[row for row in rows if row not in agreed] for rows in roots]
-        return [cls._of(objects, rows, None) for rows in roots]
-
-    @classmethod
-    def _of(cls, objects: git.CatFile, rows: list[tuple[str, str, str]], wanted: set[str] | None) -> Tree:
-        tree = cls()
-        starts: dict[int, set[str]] = {}
-        waiting = [(mode, name, found) for mode, name, found in rows]
-        while waiting:
-            mode, path, found = waiting.pop()
-            joined = path.replace("/", "")
-            if mode == "40000":
-                if wanted is not None:
-                    if len(joined) not in starts:
-                        starts[len(joined)] = {name[: len(joined)] for name in wanted}
-                    if joined not in starts[len(joined)]:
-                        continue
-                waiting += [(m, f"{path}/{name}", o) for m, name, o in _rows(objects, found, len(found))]
-            elif not _is_note(joined) or len(joined) != len(found) or mode == "160000":
-                tree.other[path] = (mode, found)
-            elif wanted is None or joined in wanted:
-                blobs = tree.notes.setdefault(joined, [])
-                blobs += [found] if found not in blobs else []
-                if path == _place(joined) and mode == "100644":
-                    tree.paths.add(path)
-                else:
-                    tree.odd.append(path)
-        return tree
-
-
-def _place(commit: str) -> str:
-    return f"{commit[:2]}/{commit[2:]}"
-
-
-def _is_note(name: str) -> bool:
-    return len(name) in (40, 64) and re.fullmatch("[0-9a-f]+", name) is not None
-
-
-def _rows(objects: git.CatFile, name: str, digits: int) -> list[tuple[str, str, str]]:
-    """(mode, name, object) of a tree's rows; names of objects have that many digits. Raises GitError when it cannot be read."""
-    found = objects.typed(name)
-    if found is None or found[0] != "tree":
-        raise GitError(f"{name.removesuffix('^{tree}')}: not a tree of notes, or an object is missing", tip="git fsck tells more")
-    body, at, rows, size = found[1], 0, [], digits // 2
-    while at < len(body):
-        space, end = body.index(b" ", at), body.index(b"\0", at)
-        rows.append((body[at:space].decode(), git.text(body[space + 1 : end]), body[end + 1 : end + 1 + size].hex()))
-        at = end + 1 + size
-    return rows
-
-
 def write(cwd: Path, added: Mapping[str, Iterable[Mapping[str, Any]]], at: float, shards: int = 1) -> int:
     """Join events to the notes of their commits, one commit for each notes ref; returns how many notes changed.
 
@@ -240,10 +160,10 @@ def join(cwd: Path, ref: str, added: Mapping[str, str], others: Sequence[str] = 
     Raises GitError when a tip is no tree of notes, an object is missing, or others kept the ref busy."""
     failures = 0
     for pause in pauses(TRIES):
-        tip, mark = _tips(cwd, ref, mark_of(ref))
+        tip, mark = tips_of(cwd, ref, mark_of(ref))
         try:
             plan = _plan(cwd, tip, mark, added, list(dict.fromkeys(others)))
-            if plan is None or _publish(cwd, ref, tip, mark, plan, at):
+            if plan is None or publish(cwd, ref, tip, mark, plan, at):
                 return plan.n_changed if plan else 0
         except GitError:  # damage, or a lock or an object that another writer or a collection holds
             failures += 1
@@ -253,34 +173,7 @@ def join(cwd: Path, ref: str, added: Mapping[str, str], others: Sequence[str] = 
     raise GitError(f"{ref}: other writers kept it busy", tip="run it again")
 
 
-def pauses(tries: int, first_s: float = 0.005, longest_s: float = 0.25) -> Iterator[float]:
-    """How long to wait after each of `tries` failures, in seconds: longer and longer, never the same for two processes."""
-    for k in range(tries):
-        yield random.uniform(0.2, 1.0) * min(longest_s, first_s * 2**k)  # noqa: S311 - to keep writers apart
-
-
-def mark_of(ref: str) -> str:
-    """The ref that says what we wrote last to a notes ref."""
-    return WRITTEN + ref.removeprefix("refs/notes/")
-
-
-def marked(mark: str) -> str:
-    """The notes ref that a ref of `mark_of` is about."""
-    return "refs/notes/" + mark.removeprefix(WRITTEN)
-
-
-@dataclass
-class _Plan:
-    """What a ref has to become: the tip `whole` as it is, or a commit on `parents` that changes the first one's tree as
-    `stream` says. n_changed: how many notes are other ones than at the ref's tip."""
-
-    n_changed: int
-    whole: str | None = None
-    parents: list[str] = field(default_factory=list)
-    stream: bytes = b""
-
-
-def _plan(cwd: Path, tip: str | None, mark: str | None, added: Mapping[str, str], others: list[str]) -> _Plan | None:
+def _plan(cwd: Path, tip: str | None, mark: str | None, added: Mapping[str, str], others: list[str]) -> Plan | None:
     """None when nothing has to be done."""
     lost = _lost(cwd, tip, mark)
     tips = list(dict.fromkeys([name for name in (tip, *others, mark if lost else None) if name]))
@@ -301,7 +194,7 @@ def _lost(cwd: Path, tip: str | None, mark: str | None) -> str:
     return "events" if any(not subject.startswith("Notes removed by") for subject in wrote) else ""
 
 
-def _added(cwd: Path, tip: str | None, added: Mapping[str, str]) -> _Plan | None:
+def _added(cwd: Path, tip: str | None, added: Mapping[str, str]) -> Plan | None:
     """Lines for a ref that is as we left it: only their own notes are looked at."""
     before: dict[str, str] = {}
     if tip:
@@ -311,8 +204,8 @@ def _added(cwd: Path, tip: str | None, added: Mapping[str, str]) -> _Plan | None
             before = {name: _text(raw, blobs) for name, blobs in found.items()}
     texts = {name: union(before.get(name, ""), text) for name, text in added.items()}
     texts = {name: text for name, text in texts.items() if text != before.get(name)}
-    stream = b"".join(_put(_place(name), text) for name, text in sorted(texts.items()))
-    return _Plan(len(texts), None, [tip] if tip else [], stream) if texts else None
+    stream = b"".join(_put(place_of(name), text) for name, text in sorted(texts.items()))
+    return Plan(len(texts), None, [tip] if tip else [], stream) if texts else None
 
 
 def _joined(
@@ -323,7 +216,7 @@ def _joined(
     added: Mapping[str, str],
     partly: str | None,
     others: list[str],
-) -> _Plan | None:
+) -> Plan | None:
     """The union of all these tips and of `added`; of the tip `partly` only the events."""
     parents = _independent(cwd, tips)
     order = [*parents, *(name for name in tips if name not in parents)]
@@ -344,8 +237,8 @@ def _joined(
             blob = next(iter(found.values()))[0]
             whole -= order_set - found.keys()
             n_changed += tip not in found
-            if base.notes.get(note) != [blob] or _place(note) not in base.paths:
-                stream.append(b"M 100644 %s %s\n" % (blob.encode(), _place(note).encode()))
+            if base.notes.get(note) != [blob] or place_of(note) not in base.paths:
+                stream.append(b"M 100644 %s %s\n" % (blob.encode(), place_of(note).encode()))
             continue
         read = {name: _text(raw, blobs) for name, blobs in found.items()}
         sides = (_events_only(text) if name == partly else text for name, text in read.items())
@@ -353,18 +246,18 @@ def _joined(
         whole -= {name for name in order if read.get(name) != text or len(found[name]) != 1}
         n_changed += tip is None or read.get(tip) != text
         if text:
-            stream.append(_put(_place(note), text))
+            stream.append(_put(place_of(note), text))
     other = _other([tree.other for tree in trees.values()])
     whole &= {name for name in order if trees[name].other == other}
     if (parents == [tip] and tip in whole) or not (order or stream):
         return None
     if others and others[0] in whole and others[0] in parents:
-        return _Plan(n_changed, others[0])
+        return Plan(n_changed, others[0])
     drops = [*base.odd, *(path for path in base.other if path not in other)]
     puts = ((path, what) for path, what in other.items() if base.other.get(path) != what)
     stream[:0] = [b"D %s\n" % _quoted(path) for path in drops]
     stream += [b"M %s %s %s\n" % (mode.encode(), blob.encode(), _quoted(path)) for path, (mode, blob) in puts]
-    return _Plan(n_changed, None, parents, b"".join(stream))
+    return Plan(n_changed, None, parents, b"".join(stream))
 
 
 def _alike(found: Mapping[str, list[str]]) -> bool:
@@ -405,111 +298,3 @@ def _put(path: str, text: str) -> bytes:
 def _quoted(path: str) -> bytes:
     raw = path.encode("utf-8", "surrogateescape")
     return b'"' + b"".join(b"\\%03o" % c if c < 32 or c in b'"\\' or c > 126 else bytes([c]) for c in raw) + b'"'
-
-
-def _publish(cwd: Path, ref: str, tip: str | None, mark: str | None, plan: _Plan, at: float | None) -> bool:
-    """Move `ref` and its mark; False when another writer moved it first.
-
-    `git gc --prune=now` deletes loose objects that no ref led to when it looked, and the packs that it found, but no younger
-    ones and none with a `.keep`. So while `gc.pid` stands, what is new goes into such a pack before the refs move. (Not always,
-    as fifty packs make git collect.) What a collection that began since then took is written again."""
-    gc, form = _surroundings(cwd, plan.whole or next(iter(plan.parents), None))
-    new, stream, kept = plan.whole or "", b"", None
-    try:
-        if not plan.whole:
-            stream = _stream(cwd, plan, at, 64 if form == "sha256" else 40)
-            new = _import(cwd, stream)
-            kept = _pin(cwd, new, plan, stream, form) if Path(gc).exists() else None
-        null = "0" * len(new)
-        moves = f"update {ref} {new} {tip or null}\nupdate {mark_of(ref)} {new} {mark or null}\n"
-        git.run(["update-ref", "--stdin"], cwd, stdin=moves.encode())
-        if stream and kept is None and (Path(gc).exists() or not _listed(cwd, new, plan)):
-            kept = _pin(cwd, new, plan, stream, form)
-    except GitError:
-        if tip == _tips(cwd, ref)[0]:
-            raise
-        return False
-    finally:
-        if kept is not None:
-            kept.unlink(missing_ok=True)
-            _sweep(kept.parent)
-    return True
-
-
-def _surroundings(cwd: Path, known: str | None) -> tuple[str, str]:
-    """The file that stands while git collects garbage, and the kind of hash. `known`: an object's id, where there is one: in a plain
-    repository that says it all."""
-    own = cwd / ".git"
-    if known and own.is_dir() and not (own / "commondir").exists():
-        return str(own / "gc.pid"), "sha256" if len(known) == 64 else "sha1"
-    gc, form = git.text(
-        git.run(["rev-parse", "--path-format=absolute", "--git-path", "gc.pid", "--show-object-format"], cwd)
-    ).splitlines()
-    return gc, form
-
-
-def _sweep(folder: Path) -> None:
-    """Take away `.keep` files of ours that stand alone: a collection took their pack all the same."""
-    for file in folder.glob("pack-*.keep"):
-        with contextlib.suppress(OSError):
-            if not file.with_suffix(".pack").exists() and file.read_bytes().startswith(b"git-hone "):
-                file.unlink()
-
-
-def _import(cwd: Path, stream: bytes) -> str:
-    """Write the objects, and return the commit. No ref moves."""
-    try:
-        return git.text(git.run(["fast-import", "--quiet", "--date-format=raw"], cwd, stdin=stream)).strip()
-    except GitError as error:
-        for report in re.findall(r"dumping crash report to (.+)", error.message):
-            (cwd / report).unlink(missing_ok=True)
-        raise
-
-
-def _listed(cwd: Path, new: str, plan: _Plan) -> bytes | None:
-    """What the commit brings: the objects' ids, a line each; None when one is missing."""
-    return git.attempt(["rev-list", "--objects", "--no-object-names", new, "--not", *plan.parents], cwd)
-
-
-def _pin(cwd: Path, new: str, plan: _Plan, stream: bytes, form: str) -> Path:
-    """Put what the commit brings into a pack that no collection takes; returns its `.keep`, to be deleted when a ref leads to it.
-    A random blob gives the pack its own name: one that was there before could be one that is about to be deleted."""
-    folder = Path(git.text(git.run(["rev-parse", "--path-format=absolute", "--git-path", "objects/pack"], cwd)).rstrip("\n"))
-    for pause in pauses(TRIES):
-        token = secrets.token_hex(16)
-        blob = hashlib.new(form, f"blob 32\0{token}".encode()).hexdigest()
-        try:
-            _import(cwd, f"blob\ndata 32\n{token}\n".encode() + stream)
-            listed = _listed(cwd, new, plan)
-            if listed:
-                pack = git.run(["pack-objects", "--quiet", "--stdout"], cwd, stdin=listed + f"{blob}\n".encode())
-                told = git.text(git.run(["index-pack", "--stdin", f"--keep=git-hone {token}"], cwd, stdin=pack))
-                return folder / f"pack-{told.split()[1]}.keep"
-        except GitError:  # it took the pack while that had its first name: then the `.keep` stands alone
-            for file in folder.glob("pack-*.keep"):
-                with contextlib.suppress(OSError):
-                    if token in file.read_text("utf-8", "replace"):
-                        file.unlink()
-        time.sleep(pause)
-    raise GitError(
-        "the objects of notes vanish as they are written", tip="wait for git gc or git prune to end, then run it again"
-    )
-
-
-def _tips(cwd: Path, *names: str) -> list[str | None]:
-    """What these refs, by their full names, point to."""
-    out = git.run(["for-each-ref", "--format=%(objectname) %(refname)", *names], cwd)
-    rows = (row.partition(" ") for row in git.text(out).splitlines())
-    found = {name: tip for tip, _, name in rows}
-    return [found.get(name) for name in names]
-
-
-def _stream(cwd: Path, plan: _Plan, at: float | None, digits: int) -> bytes:
-    """What fast-import is told: it prints the commit's id, and moves no ref (the one that it needs is gone at the end)."""
-    if at is None:
-        at = max(int(git.line(["log", "-1", "--format=%ct", parent], cwd) or 0) for parent in plan.parents)
-    head = f"commit {WRITTEN}now\nmark :1\ncommitter {IDENTITY} {int(at)} +0000\ndata 10\nhone notes\n"
-    links = zip(["from", *["merge"] * len(plan.parents)], plan.parents, strict=False)
-    head += "".join(f"{word} {parent}\n" for word, parent in links)
-    tail = f"\nget-mark :1\nreset {WRITTEN}now\nfrom {'0' * digits}\n\ndone\n"
-    return head.encode() + plan.stream + tail.encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from git_hone.hooks import git, notes
+from git_hone.hooks import git, notes, notes_refs
 
 
 class Wreck(NamedTuple):
@@ -40,7 +40,7 @@ def _look(cwd: Path, ref: str, tip: str | None) -> Wreck | None:
 
 def begin_anew(cwd: Path, common: Path, wreck: Wreck, at: float) -> None:
     """Replace the ref by one without history that holds the notes that can be read."""
-    for name in (wreck.ref, notes.mark_of(wreck.ref)):
+    for name in (wreck.ref, notes_refs.mark_of(wreck.ref)):
         if git.attempt(["update-ref", "--no-deref", "-d", name], cwd) is None:
             (common / name).unlink(missing_ok=True)  # git does not touch what it cannot read
     if wreck.texts:

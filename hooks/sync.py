@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from git_hone.hooks import git, noted, notes
+from git_hone.hooks import git, noted, notes, notes_refs
 from git_hone.hooks.drain import drain
 from git_hone.hooks.forget_refs import strip_notes
 from git_hone.hooks.inbox import pending
@@ -99,7 +99,7 @@ class _Sync:
         stuck = silent = 0
         before: dict[str, str] | None = None
         waiting: dict[str, str] = {}
-        for pause in notes.pauses(TRIES, 0.02, 2.0):
+        for pause in notes_refs.pauses(TRIES, 0.02, 2.0):
             if not self._fetch():
                 silent += 1
                 if silent == STUCK or not self._time():

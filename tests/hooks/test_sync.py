@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from git_hone.hooks import notes
+from git_hone.hooks import notes, notes_refs
 from git_hone.hooks.drain import drain
 from git_hone.hooks.install import setup
 from git_hone.hooks.install.doctor import examine
@@ -117,7 +117,7 @@ def test_any_order_of_joining_gives_the_same_tree(clones: Clones) -> None:
         put(cwd, *((rng.choice(clones.commits), f"{k}-{j}") for j in range(6)))
         tips.append(clones.git(cwd, "rev-parse", notes.REF))
         clones.git(cwd, "update-ref", "-d", notes.REF)
-        clones.git(cwd, "update-ref", "-d", f"{notes.WRITTEN}hone")
+        clones.git(cwd, "update-ref", "-d", f"{notes_refs.WRITTEN}hone")
     trees, commits = set(), set()
     for _ in range(6):
         rng.shuffle(tips)
@@ -125,12 +125,12 @@ def test_any_order_of_joining_gives_the_same_tree(clones: Clones) -> None:
             notes.join(cwd, notes.REF, {}, [tip])
         trees.add(clones.tree(cwd))
         clones.git(cwd, "update-ref", "-d", notes.REF)
-        clones.git(cwd, "update-ref", "-d", f"{notes.WRITTEN}hone")
+        clones.git(cwd, "update-ref", "-d", f"{notes_refs.WRITTEN}hone")
         notes.join(cwd, notes.REF, {}, tips)
         commits.add(clones.git(cwd, "rev-parse", notes.REF))
         trees.add(clones.tree(cwd))
         clones.git(cwd, "update-ref", "-d", notes.REF)
-        clones.git(cwd, "update-ref", "-d", f"{notes.WRITTEN}hone")
+        clones.git(cwd, "update-ref", "-d", f"{notes_refs.WRITTEN}hone")
     assert len(trees) == len(commits) == 1
 
 
@@ -605,7 +605,7 @@ def test_a_note_of_the_wrong_shape_is_no_record_and_no_fault(team: tuple[Any, An
     drain(ann.place)
     (good,) = [e for e in notes.events(notes.read(ann.repo, [sha])[sha]) if e["type"] == "change"]
     ann.git("update-ref", "-d", notes.REF)
-    ann.git("update-ref", "-d", f"{notes.WRITTEN}hone")
+    ann.git("update-ref", "-d", f"{notes_refs.WRITTEN}hone")
     notes.write(ann.repo, {sha: [good | broken]}, 1_700_000_000.0)
     ann.git("push", "-q", "origin", "HEAD:main")
     fine(ann.repo)
