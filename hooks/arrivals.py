@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from git_hone.hooks import commits as history
-from git_hone.hooks import intake
+from git_hone.hooks import following, intake
 from git_hone.hooks.attribution import attribute as attribute_lines
 from git_hone.hooks.batch import Batch, GitWord
 from git_hone.hooks.identity import Kind
@@ -96,7 +96,7 @@ def attribute(batch: Batch) -> None:
         named = seen and (
             commit.id in word.agent or claims(commit.message, commit.author, commit.author_email, commit.committer_email)
         )
-        default[commit.id] = HUMAN if seen and not named and not intake.lost(state, commit.at) else UNKNOWN
+        default[commit.id] = HUMAN if seen and not named and not following.lost(state, commit.at) else UNKNOWN
     linked = {new: set(olds) for new, olds in word.linked.items()}
     by_hand = _by_hand(batch, provisional)
     for commit in batch.arrived:
@@ -130,5 +130,5 @@ def _by_hand(batch: Batch, provisional: set[str]) -> set[str]:
         and commit.id not in provisional
         and commit.id not in word.agent
         and (commit.id not in word.mailed or commit.id in word.linked)
-        and not intake.lost(state, commit.at)
+        and not following.lost(state, commit.at)
     }
