@@ -13,7 +13,6 @@ one prompt, one edit and one commit, which nobody waits for.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -97,13 +96,7 @@ def worker_ms(player: Player, env: Mapping[str, str]) -> dict[str, float]:
 
 
 def main(argv: list[str]) -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--json", action="store_true")
-    words.add_argument("--rounds", type=int, default=40)
-    words.add_argument("--sessions", type=int, default=500)
-    words.add_argument("--files", type=int, default=2000)
-    given = words.parse_args(argv)
-    return scratch.tell(measure(given.rounds, given.sessions, given.files), given.json)
+    return scratch.run(__doc__, measure, argv, rounds=40, sessions=500, files=2000)
 
 
 if __name__ == "__main__":

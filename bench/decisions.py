@@ -10,7 +10,6 @@ is the whole command from a cold start, as a ratio to `python3 -c pass` of the s
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -147,12 +146,7 @@ def measure(decisions: int = 100_000, choices: int = 2000) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> int:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--json", action="store_true")
-    asked.add_argument("--decisions", type=int, default=100_000)
-    asked.add_argument("--choices", type=int, default=2000)
-    given = asked.parse_args(argv)
-    return scratch.tell(measure(given.decisions, given.choices), given.json)
+    return scratch.run(__doc__, measure, argv, decisions=100_000, choices=2000)
 
 
 if __name__ == "__main__":

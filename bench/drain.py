@@ -9,7 +9,6 @@ commit, written by the worker that the hook started. Each answer is checked: the
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -78,12 +77,7 @@ def ai_lines(repo: Path, env: Mapping[str, str]) -> int:
 
 
 def main(argv: list[str]) -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--json", action="store_true")
-    words.add_argument("--events", type=int, default=1000)
-    words.add_argument("--commits", type=int, default=10)
-    given = words.parse_args(argv)
-    return scratch.tell(measure(given.events, given.commits), given.json)
+    return scratch.run(__doc__, measure, argv, events=1000, commits=10)
 
 
 if __name__ == "__main__":

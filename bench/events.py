@@ -7,7 +7,6 @@ Beside it, in turn: `sh -c :` (what any hook costs) and `python3 -c pass` (the l
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from typing import Any
@@ -61,11 +60,7 @@ def measure(rounds: int = 60) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--json", action="store_true")
-    words.add_argument("--rounds", type=int, default=60)
-    given = words.parse_args(argv)
-    return scratch.tell(measure(given.rounds), given.json)
+    return scratch.run(__doc__, measure, argv, rounds=60)
 
 
 if __name__ == "__main__":

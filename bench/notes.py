@@ -9,7 +9,6 @@ a folder, of both clones in turn. Wall seconds, once each; the number of lines i
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import sys
 import time
@@ -68,11 +67,7 @@ def _check(cwd: Path, commits: list[str], lines: int) -> None:
 
 
 def main(argv: list[str]) -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--json", action="store_true")
-    words.add_argument("--notes", type=int, default=10_000)
-    given = words.parse_args(argv)
-    return scratch.tell(measure(given.notes), given.json)
+    return scratch.run(__doc__, measure, argv, notes=10_000)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ checked against `git blame` for 20 changes.
 
 from __future__ import annotations
 
-import argparse
 import random
 import subprocess
 import sys
@@ -163,12 +162,7 @@ def check(place: Place, repo: Path, made: History, shas: Mapping[int, str], env:
 
 
 def main(argv: list[str]) -> int:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--json", action="store_true")
-    words.add_argument("--commits", type=int, default=10_000)
-    words.add_argument("--changes", type=int, default=2_000)
-    given = words.parse_args(argv)
-    return scratch.tell(measure(given.commits, given.changes), given.json)
+    return scratch.run(__doc__, measure, argv, commits=10_000, changes=2_000)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from running beside the next measurement.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -14,7 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -122,3 +123,13 @@ def tell(result: Mapping[str, Any], as_json: bool) -> int:
         for name, value in result.items():
             print(f"{name:34} {value['median'] if isinstance(value, dict) else value}")
     return 0
+
+
+def run(about: str | None, measure: Callable[..., Mapping[str, Any]], argv: Sequence[str], **numbers: int) -> int:
+    """A benchmark's command: `--json`, and an option for each of its numbers, which `measure` is given in their order."""
+    words = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--json", action="store_true")
+    for name, default in numbers.items():
+        words.add_argument(f"--{name}", type=int, default=default)
+    given = words.parse_args(argv)
+    return tell(measure(*(getattr(given, name) for name in numbers)), given.json)
