@@ -264,7 +264,7 @@ def allowed(rule: dict[str, Any]) -> str:
 def reliability() -> str:
     """The page of what was tried, from the runs that docs/tried.py kept."""
     held = tried.results()
-    page = ["# What was tried, and how often it went wrong", "", NOTE.format(source="ROWS in docs/tried.py"), "", TRIED, ""]
+    page = ["# What was tried, and how often it went wrong", "", NOTE.format(source="TABLE in docs/tried.py"), "", TRIED, ""]
     if held:
         page += [f"Measured on {held['machine']}.", ""]
     for section in dict.fromkeys(row.section for row in tried.ROWS):
