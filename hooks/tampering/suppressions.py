@@ -8,33 +8,46 @@ from typing import Final
 
 from git_hone.hooks.tampering.facts import Mark
 
+Rule = tuple[str, re.Pattern[str]]
+
+
+def _hash(name: str, what: str, flags: int = 0) -> Rule:
+    """`what` behind a `#`, anywhere in the comment."""
+    return name, re.compile(r"#\s*" + what, flags)
+
+
+def _opening(name: str, what: str, flags: int = 0) -> Rule:
+    """`what` at the beginning of a comment of `//` or `/*`."""
+    return name, re.compile(r"^(?://|/\*)\s*" + what, flags)
+
+
 PYTHON: Final = (
-    ("noqa", re.compile(r"#\s*(?:flake8[:=]\s*)?noqa(?::\s*(?P<codes>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*))?", re.I)),
-    ("noqa", re.compile(r"#\s*ruff:\s*noqa(?::\s*(?P<codes>[A-Z0-9, ]+))?", re.I)),
-    ("type: ignore", re.compile(r"#\s*type:\s*ignore(?:\[(?P<codes>[^\]]*)\])?")),
-    ("mypy", re.compile(r"#\s*mypy:\s*(?P<codes>ignore-errors|disable-error-code|allow-\S+|disallow-\S+\s*=\s*False|no-\S+).*")),
-    ("pyright: ignore", re.compile(r"#\s*pyright:\s*(?:ignore(?:\[(?P<codes>[^\]]*)\])?|basic|false)")),
-    ("pyright: ignore", re.compile(r"#\s*pyright:\s*(?P<codes>report\w+)\s*=\s*(?:false|none|warning|\"none\")", re.I)),
-    ("pyre-ignore", re.compile(r"#\s*pyre-(?:ignore|fixme)(?:\[(?P<codes>[^\]]*)\])?")),
-    ("pragma: no cover", re.compile(r"#\s*pragma:\s*no\s*(?:cover|branch)", re.I)),
-    ("pylint: disable", re.compile(r"#\s*pylint:\s*(?:disable(?:-next|-all)?\s*=\s*(?P<codes>[\w, -]+)|skip-file)")),
-    ("nosec", re.compile(r"#\s*nosec\b(?:[:\s]+(?P<codes>B\d+(?:[,\s]+B\d+)*))?")),
+    _hash("noqa", r"(?:flake8[:=]\s*)?noqa(?::\s*(?P<codes>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*))?", re.I),
+    _hash("noqa", r"ruff:\s*noqa(?::\s*(?P<codes>[A-Z0-9, ]+))?", re.I),
+    _hash("type: ignore", r"type:\s*ignore(?:\[(?P<codes>[^\]]*)\])?"),
+    _hash("mypy", r"mypy:\s*(?P<codes>ignore-errors|disable-error-code|allow-\S+|disallow-\S+\s*=\s*False|no-\S+).*"),
+    _hash("pyright: ignore", r"pyright:\s*(?:ignore(?:\[(?P<codes>[^\]]*)\])?|basic|false)"),
+    _hash("pyright: ignore", r"pyright:\s*(?P<codes>report\w+)\s*=\s*(?:false|none|warning|\"none\")", re.I),
+    _hash("pyre-ignore", r"pyre-(?:ignore|fixme)(?:\[(?P<codes>[^\]]*)\])?"),
+    _hash("pragma: no cover", r"pragma:\s*no\s*(?:cover|branch)", re.I),
+    _hash("pylint: disable", r"pylint:\s*(?:disable(?:-next|-all)?\s*=\s*(?P<codes>[\w, -]+)|skip-file)"),
+    _hash("nosec", r"nosec\b(?:[:\s]+(?P<codes>B\d+(?:[,\s]+B\d+)*))?"),
     ("nosemgrep", re.compile(r"(?:#|//)\s*nosemgrep\b(?::\s*(?P<codes>[\w., -]+))?")),
 )  # fmt: skip
 SCRIPT: Final = (
-    ("eslint-disable", re.compile(r"^(?://|/\*)\s*eslint-disable(?:-next-line|-line)?(?![\w-])\s*(?P<codes>[\w@/, -]*?)\s*(?:--.*)?(?:\*/)?$", re.S)),
+    _opening("eslint-disable", r"eslint-disable(?:-next-line|-line)?(?![\w-])\s*(?P<codes>[\w@/, -]*?)\s*(?:--.*)?(?:\*/)?$", re.S),
     ("eslint-disable", re.compile(r"^/\*\s*eslint\s+(?P<codes>[^*]*?(?:[\"']?off[\"']?|:\s*0)[^*]*)\*/", re.S)),
-    ("@ts-ignore", re.compile(r"^(?://|/\*)\s*@ts-ignore\b")),
-    ("@ts-expect-error", re.compile(r"^(?://|/\*)\s*@ts-expect-error\b")),
-    ("@ts-nocheck", re.compile(r"^(?://|/\*)\s*@ts-nocheck\b")),
-    ("biome-ignore", re.compile(r"^(?://|/\*)\s*(?:biome-ignore|rome-ignore)(?:-\w+)?\s+(?P<codes>[\w/]+)")),
-    ("oxlint-disable", re.compile(r"^(?://|/\*)\s*oxlint-disable(?:-next-line|-line)?\s*(?P<codes>[\w@/, -]*)")),
-    ("tslint:disable", re.compile(r"^(?://|/\*)\s*tslint:disable(?:-next-line|-line)?(?::\s*(?P<codes>[\w -]+))?")),
-    ("jshint ignore", re.compile(r"^(?://|/\*)\s*(?:jshint\s+ignore|jslint-disable|standard-disable|xo-disable)")),
-    ("$FlowFixMe", re.compile(r"^(?://|/\*)\s*(?:\$Flow(?:FixMe|Ignore|Issue|ExpectedError)|@noflow)\b")),
-    ("istanbul ignore", re.compile(r"^(?://|/\*)\s*(?:istanbul|c8|v8|node:coverage)\s+(?:ignore|disable)\b")),
+    _opening("@ts-ignore", r"@ts-ignore\b"),
+    _opening("@ts-expect-error", r"@ts-expect-error\b"),
+    _opening("@ts-nocheck", r"@ts-nocheck\b"),
+    _opening("biome-ignore", r"(?:biome-ignore|rome-ignore)(?:-\w+)?\s+(?P<codes>[\w/]+)"),
+    _opening("oxlint-disable", r"oxlint-disable(?:-next-line|-line)?\s*(?P<codes>[\w@/, -]*)"),
+    _opening("tslint:disable", r"tslint:disable(?:-next-line|-line)?(?::\s*(?P<codes>[\w -]+))?"),
+    _opening("jshint ignore", r"(?:jshint\s+ignore|jslint-disable|standard-disable|xo-disable)"),
+    _opening("$FlowFixMe", r"(?:\$Flow(?:FixMe|Ignore|Issue|ExpectedError)|@noflow)\b"),
+    _opening("istanbul ignore", r"(?:istanbul|c8|v8|node:coverage)\s+(?:ignore|disable)\b"),
     ("deno-lint-ignore", re.compile(r"^//\s*deno-lint-ignore(?:-file)?\s*(?P<codes>[\w -]*)")),
-    ("stylelint-disable", re.compile(r"^(?://|/\*)\s*stylelint-disable(?:-next-line|-line)?\s*(?P<codes>[\w/, -]*)")),
+    _opening("stylelint-disable", r"stylelint-disable(?:-next-line|-line)?\s*(?P<codes>[\w/, -]*)"),
 )  # fmt: skip
 OTHER: Final = (
     ("nolint", re.compile(r"^//\s?(?:nolint\b(?::(?P<codes>[\w,]+))?|lint:ignore\s|#nosec\b|exhaustive:ignore)")),
@@ -44,12 +57,12 @@ OTHER: Final = (
     ("swiftlint:disable", re.compile(r"^//\s*swiftlint:disable(?::\w+)?\s+(?P<codes>[\w ]+)")),
     ("NOLINT", re.compile(r"\bNOLINT(?:NEXTLINE|BEGIN)?\b(?:\((?P<codes>[^)]*)\))?|\bLCOV_EXCL_(?:LINE|START)\b|\bcppcheck-suppress\b")),
     ("phpstan-ignore", re.compile(r"@phpstan-ignore(?:-next-line|-line)?\b|@psalm-suppress\b|phpcs:(?:ignore|disable)\b|@codeCoverageIgnore")),
-    ("rubocop:disable", re.compile(r"#\s*rubocop:(?:disable|todo)\s+(?P<codes>[\w/, ]+)")),
-    (":nocov:", re.compile(r"#\s*:nocov:")),
-    ("steep:ignore", re.compile(r"#\s*(?:steep:ignore|typed:\s*(?:ignore|false))")),
-    ("shellcheck disable", re.compile(r"#\s*shellcheck\s+disable=(?P<codes>[\w,]+)")),
-    ("nosec", re.compile(r"#\s*nosec\b")),
-    ("credo:disable", re.compile(r"#\s*credo:disable(?:-for\S*)?")),
+    _hash("rubocop:disable", r"rubocop:(?:disable|todo)\s+(?P<codes>[\w/, ]+)"),
+    _hash(":nocov:", r":nocov:"),
+    _hash("steep:ignore", r"(?:steep:ignore|typed:\s*(?:ignore|false))"),
+    _hash("shellcheck disable", r"shellcheck\s+disable=(?P<codes>[\w,]+)"),
+    _hash("nosec", r"nosec\b"),
+    _hash("credo:disable", r"credo:disable(?:-for\S*)?"),
 )  # fmt: skip
 ATTRIBUTES: Final = (  # in the code itself: the lexer has blanked strings and comments
     ("allow", re.compile(r"#!?\[\s*(?:allow|expect)\s*\((?P<codes>[^)]*)\)\s*\]"), ("rs",)),
@@ -71,7 +84,7 @@ LIKELY: Final = re.compile(
 )
 
 
-def marks(comments: Iterable[tuple[int, str]], rules: Iterable[tuple[str, re.Pattern[str]]]) -> list[Mark]:
+def marks(comments: Iterable[tuple[int, str]], rules: Iterable[Rule]) -> list[Mark]:
     """The suppressions among (line, comment) pairs: one mark for each code, one with key "NAME *" for one without codes.
 
     >>> [mark.key for mark in marks([(3, "# noqa: E501, F401")], PYTHON)]
