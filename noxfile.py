@@ -27,6 +27,7 @@ TRAINING = ("transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0", "llama
 TESTS = (
     *("pytest>=9", "pytest-cov>=7", "pytest-xdist>=3.8", "hypothesis>=6.100", "setuptools>=80", "tomli; python_version < '3.11'"),
     *("gguf>=0.17", "safetensors>=0.6"),  # the small part of the extra `train`, for the converter
+    *("tree-sitter>=0.23", "tree-sitter-go>=0.23", "tree-sitter-rust>=0.23", "tree-sitter-java>=0.23"),  # the extra `languages`
     *(RUFF, MYPY, "import-linter>=2.5", "pre-commit>=4", "prek>=0.2"),  # the real tools that the tests run
 )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
+from git_hone.hooks.tampering import grammars
 from git_hone.hooks.tampering.facts import EXACT, ORDER, Check, Facts, Mark, Test, words
 from git_hone.hooks.tampering.lexer import BRACES, HASHES, blank, comments
 from git_hone.hooks.tampering.suppressions import ATTRIBUTES, OTHER, SCRIPT, codes_of
@@ -69,7 +71,10 @@ def ending(path: str) -> str:
 
 def read(old: str, new: str, before: bytes, after: bytes, silenced: bool) -> tuple[Facts, Facts]:
     """The facts of both sides of a file. `silenced`: read the comments too. A test that stands in both is passed over."""
-    sides = [_Side(old, before), _Side(new, after)]
+    trees = [grammars.read(ending(path), raw) for path, raw in ((old, before), (new, after))]
+    if None in trees:  # one side by its tree and the other by shape would differ in what they see
+        trees = [None, None]
+    sides = [_Side(path, raw, tree) for path, raw, tree in zip((old, new), (before, after), trees, strict=True)]
     if silenced:
         for side in sides:
             side.suppressions()
@@ -78,27 +83,65 @@ def read(old: str, new: str, before: bytes, after: bytes, silenced: bool) -> tup
     return sides[0].facts, sides[1].facts
 
 
+class _Body(NamedTuple):
+    """A test: its name, its line, its text without comments and strings, and what gives each of its assertions from where it begins."""
+
+    name: str
+    line: int
+    text: str
+    checks: Callable[[], list[str]]
+
+
 class _Side:
     """One side: its code, comments and strings blanked, and the bodies of its tests by name."""
 
-    def __init__(self, path: str, raw: bytes) -> None:
+    def __init__(self, path: str, raw: bytes, tree: grammars.Tree | None) -> None:
         self.end = ending(path)
         self.language = LANGUAGES[self.end]
         self.text = raw.decode("utf-8", "replace")
         self.facts = Facts(path)
         self.code = blank(self.text, self.language.rules)
-        self.found = list(_bodies(self.code, self.language))
-        self.bodies = {match[1]: body for match, body in self.found}
-        rest, at = [], 0
-        for match, body in self.found:
-            rest.append(self.code[at : match.start()])
-            at = match.end() + len(body)
-        rest.append(self.code[at:])
-        self.facts.beside = " ".join(rest) if self.bodies else ""
-        self._skips()
+        self.found, rest = self._parsed(raw, tree) if tree else self._shaped()
+        self.bodies = {body.name: body.text for body in self.found}
+        self.facts.beside = rest if self.bodies else ""
+        self._skips() if tree is None else self._left_out(raw, tree)
         if self.end in ("sh", "bash"):
             _shell(self.facts, self.text)
         self.facts.code = self.code
+
+    def _shaped(self) -> tuple[list[_Body], str]:
+        """The tests, and the code beside them."""
+        found, rest, at = [], [], 0
+        for match, body in _bodies(self.code, self.language):
+            line = self.code.count("\n", 0, match.start(1)) + 1
+            found.append(_Body(match[1], line, body, partial(self._shaped_checks, body)))
+            rest.append(self.code[at : match.start()])
+            at = match.end() + len(body)
+        return found, " ".join([*rest, self.code[at:]])
+
+    def _parsed(self, raw: bytes, tree: grammars.Tree) -> tuple[list[_Body], str]:
+        """The same from the tree."""
+        found, rest, at = [], [], 0
+        for test in tree.tests:
+            body = self._plain(raw[test.start : test.end])
+            found.append(_Body(test.name, test.line, body, partial(self._parsed_checks, raw, test)))
+            rest.append(self._plain(raw[at : test.start]))
+            at = max(at, test.end)
+        return found, " ".join([*rest, self._plain(raw[at:])])
+
+    def _shaped_checks(self, body: str) -> list[str]:
+        return [body[one.start() :] for one in self.language.checks.finditer(body)]
+
+    def _parsed_checks(self, raw: bytes, test: grammars.Found) -> list[str]:
+        return [" ".join(self._plain(raw[start:end]).split()) for start, end in test.checks()]
+
+    def _plain(self, raw: bytes) -> str:
+        return blank(raw.decode("utf-8", "replace"), self.language.rules)
+
+    def _left_out(self, raw: bytes, tree: grammars.Tree) -> None:
+        for start, end, line in tree.skips:
+            said = " ".join(self._plain(raw[start:end]).split())
+            self.facts.marks.append(Mark("test_skipped", said, line, f"`{said}`"))
 
     def suppressions(self) -> None:
         self.facts.marks += suppressions(comments(self.text, self.language.rules), (*OTHER, *SCRIPT[-1:]))
@@ -122,17 +165,15 @@ class _Side:
     def tests(self, known: dict[str, str]) -> None:
         """Those that do not stand in the other side letter for letter."""
         lines = self.text.splitlines()
-        for match, body in self.found:
-            if known.get(match[1]) == body:
+        for name, line, body, statements in self.found:
+            if known.get(name) == body:
                 continue
-            line = self.code.count("\n", 0, match.start(1)) + 1
             checks = [
-                Check("", ORDER if self.language.weak.match(body, one.start()) else EXACT, _statement(body, one.start()), line)
-                for one in self.language.checks.finditer(body)
+                Check("", ORDER if self.language.weak.match(said) else EXACT, _statement(said, 0), line) for said in statements()
             ]
             first = max(0, line - 1)
             whole = "\n".join(lines[first : first + body.count("\n") + 1])
-            self.facts.tests.append(Test(match[1], line, checks, words(whole)))
+            self.facts.tests.append(Test(name, line, checks, words(whole)))
 
 
 def _bodies(code: str, language: Language) -> Iterator[tuple[re.Match[str], str]]:
