@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from git_hone.ci import gating
+from git_hone.ci.digests import file_sha256
 from git_hone.ci.training import base as bases
-from git_hone.ci.training import header, integrity, merge, publishing
+from git_hone.ci.training import convert, header, integrity, lora, merge, publishing
 from git_hone.learner import ledger, lineage
 from git_hone.learner.errors import DataError, HoneError, UsageError
 from git_hone.learner.gating import evaluation
@@ -80,8 +81,9 @@ def merged(of: Candidate) -> Path:
                 f"{of.folder}: merged at {KIND}, {done.kept:.0%} of the adapter is left", tip="use a base of a finer type"
             )
     head = header.read(target)  # whole? llama.cpp ends the process on a damaged one
-    if head.is_adapter:
-        raise DataError(f"{target}: not a merged model", tip="delete it; it is made again")
+    told = head.fields.get(convert.BASE_SHA256), head.fields.get(convert.ADAPTER_SHA256)
+    if head.is_adapter or told != (of.base.sha256, file_sha256(of.folder / lora.WEIGHTS)):
+        raise DataError(f"{target}: not this adapter merged into this base", tip="delete it; it is made again")
     return target
 
 

@@ -100,8 +100,8 @@ def deploy(place: Place, asked: Asked) -> Done:
         if role.challenger and role.challenger["id"] == found.id:
             _drop_challenger(place, role, target, name)
             champions.save(place.agent, roles)
-        _modelfile(place, asked.role, target, found, file, how)
         _log(place, "deploy", asked.role, before, found.id, {"server": target.address, "model": name})
+        _modelfile(place, asked.role, target, found, file, how)
         return Done(name, found.id, before, target.kind, file)
 
 
@@ -256,7 +256,12 @@ def _modelfile(place: Place, role: str, target: Target, of: candidates.Candidate
     """`.agent/Modelfile.ROLE`: what was asked of the server, for `ollama create` by hand."""
     start, adapter = (str(file), None) if target.merged else (of.base.at, str(file))
     text = recipe.modelfile(start, adapter, how)
-    (place.agent / f"{MODELFILE}.{role}").write_text(text, "utf-8")
+    try:
+        ledger.replace(place.agent / f"{MODELFILE}.{role}", text.encode())
+    except OSError as error:
+        raise ConfigError(
+            f"{MODELFILE}.{role}: cannot be written: {error.strerror}", tip="the model is served all the same"
+        ) from None
 
 
 def _inside(path: Path, place: Place) -> str:

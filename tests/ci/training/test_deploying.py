@@ -280,3 +280,22 @@ def test_what_there_is_is_listed(bench: Bench, capsys: pytest.CaptureFixture[str
         ("bbb", None, False),
     ]
     assert told["deployed"]["coder"]["server"] == server.address
+
+
+def test_a_merged_model_of_something_else_is_refused(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    server, first, second = bench.serve(REFUSES), bench.adapter("aaa"), bench.adapter("bbb")
+    shutil.copyfile(bench.prepared(server, first, capsys), second / "merged.gguf")
+    assert bench.deploy(server, "--force") == 2
+    assert "not this adapter merged into this base" in capsys.readouterr().err
+    assert not server.models
+
+
+def test_another_base_and_another_role_are_refused(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    server, folder = bench.serve(TAKES), bench.adapter("aaa", "fixer")
+    assert bench.deploy(server, "--adapter", str(folder), "--force") == 2
+    assert "trained for fixer" in capsys.readouterr().err
+    bench.adapter("bbb")
+    bench.made.base.write_bytes(bench.made.base.read_bytes() + b"\0")
+    assert bench.deploy(server, "--force") == 2
+    assert "is not the base of coder/bbb" in capsys.readouterr().err
+    assert not server.models
