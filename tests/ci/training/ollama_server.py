@@ -29,7 +29,8 @@ DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
 class Ollama:
-    """models: name -> what /api/create was asked for. breaks: "create" | "stream" | "copy" | "upload" | "silent": what goes wrong."""
+    """models: name -> what /api/create was asked for. breaks: what goes wrong: "create", "stream", "silent" (no last word), "upload",
+    "copy", or "copied" (once, after it was done)."""
 
     def __init__(self, version: str) -> None:
         self.version, self.breaks = version, ""
@@ -39,7 +40,6 @@ class Ollama:
         self.blobs: dict[str, bytes] = {}
         self.seen: list[tuple[str, str]] = []
         self.broken: list[str] = []
-        self.copies = 0
         self.address = ""
 
     def serving(self, name: str) -> Any:
@@ -103,12 +103,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/api/show" and set(body) == {"model"}:
             self._json(200, known) if known else self._json(404, {"error": f"model '{body['model']}' not found"})
         elif self.path == "/api/copy" and set(body) == {"source", "destination"}:
-            at.copies += 1
             if at.breaks == "copy" and ":" in body["source"]:
                 self._json(500, {"error": "disk full"})
             elif known:
                 at.models[_tagged(body["destination"])] = known
-                self._send(200, b"")
+                late = at.breaks == "copied" and ":" in body["source"]
+                at.breaks = "" if late else at.breaks
+                self._json(500, {"error": "cannot remove the old layers"}) if late else self._send(200, b"")
             else:
                 self._json(404, {"error": "model not found"})
         elif self.path == "/api/create":
