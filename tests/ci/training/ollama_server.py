@@ -30,7 +30,7 @@ DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 class Ollama:
     """models: name -> what /api/create was asked for. breaks: what goes wrong: "create", "stream", "silent" (no last word), "upload",
-    "copy", or "copied" (once, after it was done)."""
+    "copy", "copied" (once, after it was done), or "hang" (it was done, and no answer comes until `release`)."""
 
     def __init__(self, version: str) -> None:
         self.version, self.breaks = version, ""
@@ -41,6 +41,7 @@ class Ollama:
         self.seen: list[tuple[str, str]] = []
         self.broken: list[str] = []
         self.address = ""
+        self.reached, self.release = threading.Event(), threading.Event()
 
     def serving(self, name: str) -> Any:
         return self.models.get(f"{name}:latest")
@@ -57,6 +58,7 @@ def serve(version: str) -> Iterator[Ollama]:
     try:
         yield at
     finally:
+        at.release.set()
         http.shutdown()
         http.server_close()
         thread.join()
@@ -107,6 +109,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._json(500, {"error": "disk full"})
             elif known:
                 at.models[_tagged(body["destination"])] = known
+                if at.breaks == "hang" and ":" in body["source"]:
+                    at.reached.set()
+                    at.release.wait(60)
                 late = at.breaks == "copied" and ":" in body["source"]
                 at.breaks = "" if late else at.breaks
                 self._json(500, {"error": "cannot remove the old layers"}) if late else self._send(200, b"")

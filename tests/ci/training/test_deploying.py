@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -192,19 +193,26 @@ def test_a_deployment_that_breaks_leaves_the_incumbent(
 def test_a_killed_move_is_led_back_by_the_next_call(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     server = bench.serve(TAKES)
     bench.promoted(server, "aaa", capsys)
-    incumbent = server.serving(NAME)
-    bench.promoted(server, "bbb", capsys)
-    roles = champions.load(bench.agent)
-    roles["coder"].champion, roles["coder"].before, roles["coder"].moving = (
-        "aaa",
-        [None],
-        True,
-    )  # as it stood when the process died
-    champions.save(bench.agent, roles)
-    shutil.rmtree(bench.agent / "lora/coder/bbb")
+    incumbent, folder = server.serving(NAME), bench.adapter("bbb")
+    bench.gate(folder / "adapter.gguf", name="bbb")
+    server.breaks = "hang"
+    command = [sys.executable, "-m", "git_hone.cli", "deploy", "--base", str(bench.made.base), "--server", server.address]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        assert server.reached.wait(60)
+        process.kill()
+    server.breaks = ""
+    server.release.set()
+    role = champions.load(bench.agent)["coder"]
+    assert (role.champion, role.moving) == ("aaa", True)
+    assert server.serving(NAME) != incumbent
+    capsys.readouterr()
+    assert main(["adapters"]) == 0
+    assert "a change was broken off" in capsys.readouterr().out
     assert bench.deploy(server) == 0
-    assert server.serving(NAME) == incumbent
-    assert (champions.load(bench.agent)["coder"].champion, bench.whats()[-1]) == ("aaa", "undone")
+    assert [what for what in bench.whats() if what in ("undone", "deploy")] == ["deploy", "undone", "deploy"]
+    assert server.models[f"{NAME}-champion:latest"] == incumbent
+    role = champions.load(bench.agent)["coder"]
+    assert (role.champion, role.before, role.moving) == ("bbb", [None, "aaa"], False)
 
 
 def test_rollback_moves_one_pointer(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
