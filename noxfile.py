@@ -9,6 +9,7 @@ nox -s train                        an adapter trained, converted and run, with 
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import nox
@@ -109,7 +110,9 @@ def demo(session: nox.Session) -> None:
 def check(session: nox.Session) -> None:
     install(session, *TESTS)
     whole = ("-n", "auto", "--dist", "worksteal", "--cov", "--cov-report=term:skip-covered")
-    session.run("pytest", *(session.posargs or whole))
+    with tempfile.TemporaryDirectory(prefix="git-hone-tests-", ignore_cleanup_errors=True) as base:
+        # a folder of their own: pytest's default one is closed to others again whenever another pytest begins
+        session.run("pytest", f"--basetemp={base}/run", *(session.posargs or whole))
 
 
 def install(session: nox.Session, *more: str) -> None:

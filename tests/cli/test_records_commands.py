@@ -114,7 +114,7 @@ def test_export_writes_a_database(hone: Hone) -> None:
     with sqlite3.connect("hone.db") as base:
         assert base.execute("SELECT count(*) FROM runs").fetchone() == (8,)
     base.close()
-    assert hone("export")[0] == 2
+    assert hone("export", "--sqlite", "no/such/folder/hone.db")[0] == 2
 
 
 @pytest.mark.parametrize("name", ["stats", "log", "feedback", "export"])

@@ -174,7 +174,7 @@ def test_a_better_candidate_is_adopted_with_a_line_in_the_ledger_and_a_worse_one
     low, high = (told["policies"]["candidate"]["reward"][end] for end in ("low", "high"))
     assert low < 0.9 * 0.9 + 0.1 * (0.9 + 0.2) / 2 < high  # every tenth task goes to the other model, to keep learning
     good = Path(".agent/router.candidate.json").read_text()
-    assert hone("adopt")[0] == 0
+    assert hone("adopt", "--price", "1.5")[0] == 0
     assert Path(".agent/router.json").read_text() == good
     assert not Path(".agent/router.candidate.json").exists()
 
