@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import PurePosixPath
@@ -16,22 +16,10 @@ from typing import Final
 
 from git_hone.hooks.history.paths import followed
 from git_hone.hooks.tampering import others, python, script, settings
-from git_hone.hooks.tampering.facts import (
-    CLOSE,
-    CONSTANT,
-    ORDER,
-    TRUTHY,
-    Check,
-    Facts,
-    FileChange,
-    Flag,
-    Mark,
-    Test,
-    alike,
-    words,
-)
+from git_hone.hooks.tampering.facts import Facts, FileChange, Flag, Mark, Test, alike
 from git_hone.hooks.tampering.shared import ends
 from git_hone.hooks.tampering.suppressions import LIKELY
+from git_hone.hooks.tampering.weakening import Deleted, compare
 
 KINDS: Final = {
     "test_deleted": "a test is gone, and what it tests is not",
@@ -165,15 +153,12 @@ def _is_test(path: str) -> bool:
 
 # tests
 
-Deleted = Callable[[], set[str]]
-"""Names that the change takes out, found when somebody asks: it takes a look at every word of the files."""
-
 
 def _tests(pairs: Sequence[_Pair], deleted: Deleted) -> list[Flag]:
     matches, lost, fresh = _match(pairs)
     flags: list[Flag] = []
     for was, now, pair in matches:
-        flags += _compare(was, now, pair, deleted)
+        flags += compare(was, now, pair.file.path, deleted)
     flags += _lost(lost, fresh, pairs, deleted)
     return flags
 
@@ -274,92 +259,6 @@ def _put_away(test: Test, other: Test) -> bool:
     return alike(test.words, other.words) >= 0.9 or (
         len(named) > 3 and named in other.leaf and alike(test.words, other.words) >= LIKE
     )
-
-
-def _compare(was: Test, now: Test, pair: _Pair, deleted: Deleted) -> list[Flag]:
-    """One test before and after."""
-    path, flags = pair.file.path, []
-    if was.collected and not now.collected:
-        detail = f"`{now.leaf}` is no longer collected"
-        return [Flag("test_renamed_away", path, now.line, detail)]
-    if now.skip and not was.skip:
-        flags.append(Flag("test_skipped", path, now.skip_line or now.line, f"`{now.leaf}`: {now.skip}"))
-    for name, line in now.mocks.items():
-        if name not in was.mocks and name in was.calls:
-            flags.append(Flag("subject_mocked", path, line, f"`{now.leaf}` replaces `{name}`, which it calls"))
-    return flags + _weaker(was, now, path, deleted)
-
-
-def _weaker(was: Test, now: Test, path: str, deleted: Deleted) -> list[Flag]:
-    flags: list[Flag] = []
-    seen = Counter((check.text, check.strength) for check in now.checks)
-    gone: list[Check] = []
-    for check in was.checks:
-        if seen[check.text, check.strength] > 0:
-            seen[check.text, check.strength] -= 1
-        elif check.strength > CONSTANT:
-            gone.append(check)
-    rest = Counter(seen)
-    came: list[Check] = []
-    for check in now.checks:
-        if rest[check.text, check.strength] > 0:
-            rest[check.text, check.strength] -= 1
-            came.append(check)
-    flags += [
-        Flag("test_constant", path, check.line, f"`{check.text[:100]}` always holds")
-        for check in came
-        if check.strength == CONSTANT
-    ]
-    came = [check for check in came if check.strength > CONSTANT]
-    unpaired: list[Check] = []
-    for old in gone:
-        options = [check for check in came if check.subject == old.subject]
-        new = max(options, key=lambda check: (check.strength, -(check.slack or 0)), default=None)
-        if new is None:
-            unpaired.append(old)
-            continue
-        came.remove(new)
-        if why := _less(old, new):
-            flags.append(Flag("assertion_weakened", path, new.line, f"{why}: `{old.text[:80]}` became `{new.text[:80]}`"))
-    others: list[Check] = []
-    for old in unpaired:  # the subject was renamed or rewritten: compare in order
-        if not came:
-            others.append(old)
-            continue
-        new = came.pop(0)
-        if new.strength <= ORDER - 1 and old.strength >= CLOSE:
-            flags.append(Flag("assertion_weakened", path, new.line, f"asserts less: `{old.text[:80]}` became `{new.text[:80]}`"))
-    missing = [old for old in others if not words(old.text) & deleted()]
-    n_was, n_now = was.cases * len(was.checks), now.cases * len([c for c in now.checks if c.strength > CONSTANT])
-    constants = any(flag.kind == "test_constant" for flag in flags)
-    if missing and n_now < n_was and not constants and not now.skip:
-        flags.append(
-            Flag(
-                "assertion_weakened",
-                path,
-                now.line,
-                f"`{now.leaf}` lost {len(missing)} of {len(was.checks)} assertion(s): `{missing[0].text[:80]}`",
-            )
-        )
-    elif now.cases < was.cases and n_now < n_was and not flags:
-        flags.append(Flag("assertion_weakened", path, now.line, f"`{now.leaf}` runs {now.cases} case(s), before {was.cases}"))
-    return flags
-
-
-def _less(old: Check, new: Check) -> str:
-    """How `new` asserts less of the same subject than `old`; "" when it does not."""
-    if old.raises and new.raises:
-        wide = [name for name in new.raises if name not in old.raises and any(python.broader(was, name) for was in old.raises)]
-        if wide or (len(new.raises) > len(old.raises) and set(old.raises) < set(new.raises)):
-            return "expects a broader exception"
-        if old.strength > new.strength and set(old.raises) == set(new.raises):
-            return "no longer looks at the message"
-        return ""
-    if new.strength < old.strength and (old.strength - new.strength > 1 or new.strength <= TRUTHY or old.strength > CLOSE):
-        return "asserts less"
-    if old.slack is not None and new.slack is not None and new.slack > old.slack and new.strength <= old.strength:
-        return "tolerates more"
-    return ""
 
 
 # the rest
