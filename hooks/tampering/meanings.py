@@ -107,6 +107,7 @@ def severity_of(value: Any) -> float:
 
 
 def read_table(side: Demands, tool: str, table: Mapping[str, Any], path: str, prefix: str = "") -> None:
+    """Every setting of a table, and of the tables in it."""
     for name, value in table.items():
         full = f"{prefix}{name}"
         if name in ("per-file-ignores", "extend-per-file-ignores"):
