@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 from git_hone.ci import gating
 from git_hone.ci.digests import file_sha256
 from git_hone.ci.training import base as bases
-from git_hone.ci.training import convert, header, integrity, lora, merge, publishing
+from git_hone.ci.training import by_hand, convert, header, integrity, lora, publishing
 from git_hone.learner import ledger, lineage
 from git_hone.learner.errors import DataError, HoneError, UsageError
 from git_hone.learner.gating import evaluation
 
-MERGED: Final = "merged.gguf"
+MERGED: Final = by_hand.MERGED
 KIND: Final = "Q8_0"
 """Of a merged model. On a coarser grid most of an adapter is rounded away (docs/explanation/gate.md)."""
 
@@ -74,12 +74,7 @@ def merged(of: Candidate) -> Path:
     """The base with the adapter merged in, beside the adapter; made where it is not there yet. The same input gives the same bytes."""
     target = of.folder / MERGED
     if not target.is_file():
-        done = merge.merge(Path(of.base.at), of.folder, target, KIND, base_sha256=of.base.sha256)
-        if done.kept < 0.5:
-            target.unlink()
-            raise DataError(
-                f"{of.folder}: merged at {KIND}, {done.kept:.0%} of the adapter is left", tip="use a base of a finer type"
-            )
+        by_hand.merge_into(target, of.folder, of.base, KIND)
     head = header.read(target)  # whole? llama.cpp ends the process on a damaged one
     told = head.fields.get(convert.BASE_SHA256), head.fields.get(convert.ADAPTER_SHA256)
     if head.is_adapter or told != (of.base.sha256, file_sha256(of.folder / lora.WEIGHTS)):

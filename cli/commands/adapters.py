@@ -1,27 +1,146 @@
-"""`git hone adapters`: what was trained, exported and deployed."""
+"""`git hone adapters`: what was trained, exported and deployed; convert, merge and check one by hand."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from git_hone.ci.training.by_hand import Written
 
-@click.command("adapters", short_help="What was exported, trained and deployed.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(as_json: bool) -> int:
+DIR = click.argument("adapter", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+BASE = click.option(
+    "--base", metavar="MODEL", help="The GGUF file or model of Ollama's that it is for.  [default: autoTrain.baseModel]"
+)
+OUT = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to write it.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+
+
+@click.group("adapters", invoke_without_command=True, short_help="What was exported, trained and deployed.")
+@AS_JSON
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> int | None:
     """List the data sets that were exported, the adapters that learned from them, what the gate said, and what is deployed.
 
-    Reads `.agent` alone; no server is asked.
+    Reads `.agent` alone; no server is asked. `git hone train` and `git hone deploy` convert, merge and check by themselves; the three commands
+    below do it for an adapter that peft saved elsewhere, or to another type.
 
     \b
-    Example:
+    Examples:
       git hone adapters --json
+      git hone adapters convert ./my-lora --base model.gguf
+      git hone adapters merge ./my-lora --base model.gguf --type F16
+      git hone adapters check ./my-lora --base model.gguf
     """
+    if ctx.invoked_subcommand:
+        return None
     from git_hone.ci.deploying import listing
     from git_hone.hooks.place import find
 
     told = listing.listing(find(Path.cwd()).agent)
     click.echo(json.dumps(told, ensure_ascii=False) if as_json else listing.words(told))
     return 0
+
+
+@command.command("convert")
+@DIR
+@BASE
+@OUT
+@click.option("--type", "kind", type=click.Choice(["F32", "F16"]), default="F32", show_default=True, help="Of its matrices.")
+@AS_JSON
+def convert(adapter: Path, base: str | None, out: Path | None, kind: Any, as_json: bool) -> None:
+    """Write the adapter that peft saved in DIR as a GGUF adapter, DIR/adapter.gguf unless said otherwise.
+
+    DoRA, ranks that differ by layer, trained embeddings, biases and whole modules are refused: a GGUF adapter cannot carry them. The base may
+    be a folder of transformers too; then the file does not name the GGUF file that it belongs to, and is not deployed.
+
+    \b
+    Example:
+      git hone adapters convert ./my-lora --base model.gguf --out my-lora.gguf
+    """
+    from git_hone.ci.training import by_hand
+
+    _say(by_hand.to_gguf(adapter, _base(base), out, kind), as_json)
+
+
+@command.command("merge")
+@DIR
+@BASE
+@OUT
+@click.option("--type", "kind", default="Q8_0", show_default=True, metavar="TYPE",
+              help="Of the weights: F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1 or Q4_0.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Write it although most of the adapter is rounded away.")
+@AS_JSON
+def merge(adapter: Path, base: str | None, out: Path | None, kind: str, force: bool, as_json: bool) -> None:
+    """Write the base with the adapter in DIR merged in as one whole model, DIR/merged.gguf unless said otherwise.
+
+    Says how much of the adapter's change is left after rounding to the type. Less than half is refused: on a grid of four bits a small adapter
+    is gone. Evaluate the file that will be served.
+
+    \b
+    Example:
+      git hone adapters merge ./my-lora --base model.gguf --type F16 --out merged.gguf
+    """
+    from git_hone.ci.training import by_hand
+
+    _say(by_hand.merged(adapter, _base(base), out, kind, force=force), as_json)
+
+
+@command.command("check")
+@click.argument("adapter", metavar="ADAPTER", type=click.Path(exists=True, path_type=Path))
+@BASE
+@click.option("--trained", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+              help="The folder that peft saved.  [default: ADAPTER, where that is a folder]")  # fmt: skip
+@click.option("--scores", is_flag=True, help="Compare llama.cpp's scores with transformers' too.")
+@AS_JSON
+@click.pass_context
+def check(ctx: click.Context, adapter: Path, base: str | None, trained: Path | None, scores: bool, as_json: bool) -> None:
+    """Check a GGUF adapter before a server sees it: whole, for this very base, and what was trained.
+
+    ADAPTER is the file, or the folder of peft's that holds adapter.gguf. The base's SHA-256 must stand in the adapter; with the folder each
+    number is compared with what peft saved. --scores runs both programs on the same tokens and asks for a mean divergence of at most 0.0005
+    nats; it needs the extras train and serve, and five times the base's size on disk and in memory.
+
+    Exit code 1: it may not be served.
+
+    \b
+    Example:
+      git hone adapters check ./my-lora --base model.gguf
+    """
+    from git_hone.ci.training import by_hand
+
+    done = by_hand.checked(adapter, _base(base), trained, scores=scores)
+    if as_json:
+        parity = None if done.parity is None else {**done.parity._asdict(), "same": done.parity.same}
+        click.echo(json.dumps({"version": 1, "file": str(done.file), "faults": list(done.faults), "scores": parity}))
+    else:
+        for fault in done.faults:
+            click.echo(fault)
+        if done.parity is not None:
+            click.echo(
+                f"divergence {done.parity.kl:.2g} nats (mean of {done.parity.tokens} tokens; worst {done.parity.worst:.2g})"
+            )
+        click.echo(f"{done.file}: {'may not be served' if done.faults else 'fits its base'}")
+    ctx.exit(1 if done.faults else 0)
+
+
+def _base(named: str | None) -> str:
+    """The base that was named, else the configured one."""
+    if named:
+        return named
+    from git_hone.hooks.install.agent_folder import CONFIG
+    from git_hone.hooks.place import find
+    from git_hone.learner import config
+
+    return str(config.load(find(Path.cwd()).agent / CONFIG)["autoTrain.baseModel"])
+
+
+def _say(done: Written, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"version": 1, **done._asdict(), "path": str(done.path)}))
+        return
+    kept = "" if done.kept is None else f", {done.kept:.0%} of the change is in it"
+    click.echo(f"{done.path}: {done.layers} layers{kept}, SHA-256 {done.sha256[:12]}")

@@ -1,0 +1,111 @@
+"""`git hone adapters convert`, `merge` and `check` as jobs: for an adapter that peft saved, wherever it was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from git_hone.ci.digests import file_sha256
+from git_hone.ci.training import base as bases
+from git_hone.ci.training import convert, integrity, merge, publishing
+from git_hone.learner.errors import DataError, UsageError
+
+MERGED: Final = "merged.gguf"
+"""Beside the adapter; `git hone deploy` serves it where a server takes no adapters."""
+LEAST_KEPT: Final = 0.5
+"""Of an adapter's change, after rounding: with less, most of what was trained is gone."""
+
+
+class Written(NamedTuple):
+    """sha256: of the file. base_sha256: of the base, None for a folder of transformers. layers: how many the adapter changes. kept: of a
+    merged model, the share of the change that is left in it, about 0..1; None for an adapter."""
+
+    path: Path
+    sha256: str
+    base_sha256: str | None
+    layers: int
+    kept: float | None = None
+
+
+class Checked(NamedTuple):
+    """faults: what is wrong, one finding each, () when it may be served. parity: None where it was not measured."""
+
+    file: Path
+    faults: tuple[str, ...]
+    parity: integrity.Parity | None = None
+
+
+def to_gguf(adapter: Path, base: str, out: Path | None, kind: Literal["F32", "F16"]) -> Written:
+    """Write peft's adapter in folder `adapter`, trained on `base`, as GGUF, by default beside it.
+
+    Raises UsageError when `out` is the base or there is no such base, DataError for what a GGUF adapter cannot carry.
+    """
+    model, target = bases.find(base), out or adapter / publishing.GGUF
+    if model.kind == "hub":
+        raise UsageError(f"{base}: only a name of the hub; its settings are needed here", tip="name a GGUF file or a folder")
+    _apart(target, model)
+    done = convert.convert(adapter, Path(model.at), target, base_sha256=model.sha256 if model.kind == "gguf" else None, kind=kind)
+    return Written(target, file_sha256(target), model.sha256, len(done.tensors) // 2)
+
+
+def merged(adapter: Path, base: str, out: Path | None, kind: str, *, force: bool = False) -> Written:
+    """Write the GGUF model `base` with the adapter merged in, by default beside the adapter. Raises as `merge_into`."""
+    model, target = _gguf(base), out or adapter / MERGED
+    _apart(target, model)
+    done = merge_into(target, adapter, model, kind, force=force)
+    return Written(target, file_sha256(target), model.sha256, done.changed, done.kept)
+
+
+def merge_into(target: Path, adapter: Path, base: bases.Base, kind: str, *, force: bool = False) -> merge.Merged:
+    """Merge, and put the model at `target` once enough of the adapter is known to be in it.
+
+    Raises DataError, and leaves what was there, where less than `LEAST_KEPT` of the change is left at that type, unless `force`.
+    """
+    beside = target.with_name(f".tmp-merged-{target.name}")
+    try:
+        done = merge.merge(Path(base.at), adapter, beside, kind, base_sha256=base.sha256)
+        if done.kept < LEAST_KEPT and not force:
+            raise DataError(
+                f"{adapter}: merged at {kind}, {done.kept:.0%} of the adapter is left", tip="a finer type, or a base of one"
+            )
+        beside.replace(target)
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written: {error.strerror}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return done
+
+
+def checked(adapter: Path, base: str, trained: Path | None, *, scores: bool) -> Checked:
+    """Whether a GGUF adapter (a file, or the one in a folder of peft's, with which it is compared then) may be served on `base`.
+
+    `scores`: llama.cpp's against transformers' too, which needs the folder. Raises UsageError where something asked for is missing.
+    """
+    if adapter.is_dir():
+        trained, adapter = trained or adapter, adapter / publishing.GGUF
+        if not adapter.is_file():
+            raise UsageError(f"{adapter}: no such file", tip=f"git hone adapters convert {adapter.parent}")
+    if scores and trained is None:
+        raise UsageError("there is nothing to compare the scores with", tip="name the folder that peft saved with --trained")
+    model = _gguf(base)
+    faults = tuple(integrity.examine(adapter, Path(model.at), trained, base_sha256=model.sha256))
+    if faults or not scores or trained is None:
+        return Checked(adapter, faults)
+    parity = integrity.parity(Path(model.at), adapter, trained)
+    far = f"{adapter}: llama.cpp's scores are {parity.kl:.2g} nats from transformers', at most {integrity.MOST_KL:g} may be"
+    return Checked(adapter, () if parity.same else (far,), parity)
+
+
+def _gguf(base: str) -> bases.Base:
+    found = bases.find(base)
+    if found.kind != "gguf":
+        raise UsageError(f"{base}: no GGUF file", tip="name the GGUF file that is served with --base")
+    return found
+
+
+def _apart(target: Path, model: bases.Base) -> None:
+    at = Path(model.at)
+    if target.is_dir():
+        raise UsageError(f"{target}: a folder", tip="name a file with --out")
+    if target.exists() and at.exists() and target.samefile(at):
+        raise UsageError(f"{target}: the base itself; it is not written over", tip="name another file with --out")
