@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from git_hone.ci.endpoints.base import Answer, Endpoint, EndpointError, Kind, Look, Message
+from git_hone.ci.endpoints.base import Answer, Endpoint, EndpointError, Kind, Look, Message, Weights
 from git_hone.learner.variants import Model
 
-__all__ = ["Answer", "Endpoint", "EndpointError", "Kind", "Look", "Message", "connect"]
+__all__ = ["Answer", "Endpoint", "EndpointError", "Kind", "Look", "Message", "Weights", "connect"]
 
 
 def connect(model: Model, *, local_only: bool = True, **options: Any) -> Endpoint:

@@ -6,7 +6,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
@@ -51,6 +51,16 @@ class Look:
     server: str | None = None
     present: bool | None = None
     context_length: int | None = None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Which weights an endpoint serves, as far as it says. files: what -> SHA-256 in hex: "model" or "adapter", the file that is served, and
+    "manifest", of everything (template, parameters, ...). base_sha256: of the model below an adapter, of the base that a merged model names,
+    or of the model itself."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    base_sha256: str | None = None
 
 
 class EndpointError(HoneError):
@@ -110,6 +120,13 @@ class Endpoint(ABC):
     def look(self, timeout_s: float) -> Look:
         """What the endpoint says of itself and of the model. Raises EndpointError when it cannot be reached."""
         return self._patiently(self._look, timeout_s)
+
+    def weights(self, timeout_s: float) -> Weights:
+        """Which weights the model has. Raises EndpointError when it cannot be reached, or has no such model."""
+        return self._patiently(self._weights, timeout_s)
+
+    def _weights(self, timeout_s: float) -> Weights:
+        return Weights()
 
     @abstractmethod
     def _ask(

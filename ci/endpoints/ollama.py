@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from git_hone.ci.endpoints.base import Answer, Endpoint, EndpointError, Look, Message, wait_of
+from git_hone.ci.endpoints.base import Answer, Endpoint, EndpointError, Look, Message, Weights, wait_of
 from git_hone.learner.variants import is_loopback
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 LETTERS_PER_TOKEN: Final = 3
 """Fewer than code and English have, so that the context is rather too large: Ollama cuts a prompt that does not fit, silently."""
 LEAST_CONTEXT: Final = 4096
+LINE: Final = re.compile(r'^(FROM|ADAPTER) .*\bsha256[-:]([0-9a-f]{64})"?\s*$')
+"""Of the Modelfile that `/api/show` tells: where a layer lies in the server's store, named by its SHA-256."""
+MANIFEST: Final = re.compile(r"^(?:sha256:)?([0-9a-f]{64})$")
+BASE: Final = "hone.base.sha256"
+"""The key of a merged model's metadata that names its base; `git_hone.ci.training.convert` writes it."""
 
 
 class Ollama(Endpoint):
@@ -75,6 +81,21 @@ class Ollama(Endpoint):
                 length = next((int(value) for key, value in about.items() if key.endswith(".context_length")), None)
         return Look(self._version(timeout_s), present, length)
 
+    def _weights(self, timeout_s: float) -> Weights:
+        name = self.model.model
+        with self._client(timeout_s) as client:
+            digests = {str(one.model): str(one.digest) for one in client.list().models}
+            about = client.show(name)
+        lines = [LINE.match(line) for line in layers(about.modelfile or "")]
+        models, adapters = ([match[2] for match in lines if match and match[1] == what] for what in ("FROM", "ADAPTER"))
+        if not models:  # it runs somewhere else, and its weights are not here
+            return Weights()
+        manifest = MANIFEST.match(digests.get(name) or digests.get(f"{name}:latest") or "")
+        served = numbered("adapter", adapters) if adapters else numbered("model", models)
+        told = (about.modelinfo or {}).get(BASE)
+        base = str(told) if not adapters and told else models[0]
+        return Weights({**served, **({"manifest": manifest[1]} if manifest else {})}, base)
+
     def _version(self, timeout_s: float) -> str | None:
         """GET /api/version, which the client library lacks."""
         import httpx
@@ -130,3 +151,27 @@ class Ollama(Endpoint):
             raise self._unreachable(str(error)) from None
         except (json.JSONDecodeError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise self._nonsense(type(error).__name__) from None
+
+
+def layers(modelfile: str) -> list[str]:
+    """The lines of a Modelfile that name its layers: those before the first other instruction, whose text could look like one.
+
+    >>> layers('# FROM it\\n\\nFROM /store/blobs/sha256-ab\\nSYSTEM Say:\\nFROM nobody')
+    ['FROM /store/blobs/sha256-ab']
+    """
+    found = []
+    for line in modelfile.splitlines():
+        if line.startswith(("FROM ", "ADAPTER ")):
+            found.append(line)
+        elif line.strip() and not line.startswith("#"):
+            break
+    return found
+
+
+def numbered(what: str, digests: Sequence[str]) -> dict[str, str]:
+    """Each digest with a name.
+
+    >>> numbered("model", ["a", "b"])
+    {'model': 'a', 'model-2': 'b'}
+    """
+    return {what if number == 1 else f"{what}-{number}": digest for number, digest in enumerate(digests, 1)}

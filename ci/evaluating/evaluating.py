@@ -74,6 +74,8 @@ def evaluate(place: Place, asked: Asked, tell: Callable[[int, int, Attempt], Non
                 raise EndpointError("unreachable", str(found.error), tip="nothing was written; try again when it answers")
             tell(number, len(suite.manifest.tasks), found)
         likelihood = _likelihood(engine, kept) if asked.likelihood else None
+        if isinstance(engine, Served) and not engine.unchanged():
+            raise EndpointError("refused", f"{engine.name} was changed on its server while it was tried", tip="try it again")
     finally:
         engine.close()
     made = Evaluation(
@@ -151,7 +153,7 @@ def _likelihood(engine: Engine, kept: Path) -> Likelihood | None:
 
 
 def _key(engine: Engine, model: str, task: Task, settings: Settings, habits: Sequence[convention.Habit]) -> str:
-    """Of all that an attempt depends on. A server's weights are not seen, so its model's name stands for them."""
+    """Of all that an attempt depends on. Where a server does not say which weights it has, its model's name stands for them."""
     who = dict(engine.files) or {"model": model}
     return digest([RULES, who, engine.base_sha256, task.hash, asdict(settings), [[one.name, one.way] for one in habits]])
 

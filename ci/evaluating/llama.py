@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from git_hone.ci.digests import file_sha256
 from git_hone.ci.endpoints import Answer, EndpointError, Message
-from git_hone.ci.training import header, integrity, needs
+from git_hone.ci.training import convert, header, integrity, needs
 from git_hone.learner.errors import DataError, UsageError
 from git_hone.learner.gating.evaluation import Likelihood
 
@@ -41,7 +41,8 @@ class Llama:
             raise DataError(faults[0], tip="convert the adapter again, or name the base that it was trained on")
         served = base if adapter is None else adapter
         self.files: Mapping[str, str] = {_inside(served, root): file_sha256(served)}
-        self.base_sha256: str | None = base_sha256
+        merged_into = found.fields.get(convert.BASE_SHA256)
+        self.base_sha256: str | None = str(merged_into) if adapter is None and merged_into else base_sha256
         self._child: subprocess.Popen[str] | None = None
         self._logits = False
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by close()

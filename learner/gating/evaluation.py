@@ -17,6 +17,8 @@ from typing import Any, Final
 from git_hone.learner.errors import DataError
 
 VERSION: Final = 1
+SERVER: Final = "server:"
+"""Begins the name of weights that a server holds: there is no file of ours to look at."""
 TIP: Final = "run `git hone evaluate` again"
 
 
@@ -51,8 +53,9 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """model: its name. files: {name: SHA-256} of the weights that were served, empty where the server keeps them. base_sha256: of the
-    weights that an adapter sits on, None without an adapter or where it is not known. divergence: nats between the trained adapter and
+    """model: its name. files: {name: SHA-256} of the weights that were served; what a server told of those in its store is named
+    "server:...", and a server that tells nothing leaves it empty. base_sha256: of the weights that an adapter sits on or was merged into, of
+    the model itself where there is no adapter, None where it is not known. divergence: nats between the trained adapter and
     what was served, None where not measured. faults: what is wrong with the files, in words. suite, suite_hash: what was asked.
     settings: of the answers (temperature, seed, …); both sides of a gate must have the same."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from git_hone.ci.endpoints import Answer, Endpoint, EndpointError, Look, connect
+from git_hone.ci.endpoints import Answer, Endpoint, EndpointError, Look, Weights, connect
 from git_hone.learner.variants import Model
 
 PROVIDERS = ("ollama", "openai-compatible", "anthropic")
@@ -260,3 +260,36 @@ def test_senseless_arguments() -> None:
     endpoint = Asked("ollama", "http://127.0.0.1:9").endpoint
     with pytest.raises(ValueError, match="at least one message"):
         endpoint.complete([], temperature=0, max_tokens=1, timeout_s=1)
+
+
+@pytest.mark.parametrize(
+    ("digests", "wanted"),
+    [
+        ({"manifest": "a" * 64, "model": "b" * 64}, ({"model": "b" * 64, "manifest": "a" * 64}, "b" * 64)),
+        ({"manifest": "a" * 64, "model": "b" * 64, "adapter": "c" * 64}, ({"adapter": "c" * 64, "manifest": "a" * 64}, "b" * 64)),
+        ({"manifest": "a" * 64, "model": "b" * 64, "base": "d" * 64}, ({"model": "b" * 64, "manifest": "a" * 64}, "d" * 64)),
+        ({"manifest": "a" * 64}, ({}, None)),
+        ({"manifest": "sha256:" + "a" * 64, "model": "b" * 64}, ({"model": "b" * 64, "manifest": "a" * 64}, "b" * 64)),
+        ({"manifest": "unknown", "model": "b" * 64}, ({"model": "b" * 64}, "b" * 64)),
+    ],
+    ids=["whole", "adapter", "merged", "in the cloud", "prefixed", "no manifest"],
+)
+def test_ollama_says_which_weights_it_serves(serve: Any, digests: dict[str, str], wanted: Any) -> None:
+    at = serve("ollama")
+    at.digests = digests
+    assert Asked("ollama", at.endpoint).endpoint.weights(10) == Weights(*wanted)
+
+
+def test_other_servers_say_nothing_of_their_weights(serve: Any) -> None:
+    at = serve("openai-compatible")
+    assert Asked("openai-compatible", at.endpoint).endpoint.weights(10) == Weights()
+    assert at.seen == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("missing", "missing"), ("nonsense", "nonsense"), ("failing", "unreachable"), ("moved", "nonsense")]
+)
+def test_weights_that_cannot_be_asked_for_are_an_error(serve: Any, mode: Any, kind: str) -> None:
+    with pytest.raises(EndpointError) as raised:
+        Asked("ollama", serve("ollama", mode).endpoint).endpoint.weights(10)
+    assert raised.value.kind == kind

@@ -167,3 +167,46 @@ def test_the_score_follows_the_habits(suite: Any, serve: Callable[..., Any]) -> 
     assert loose is not None
     assert kept is not None
     assert loose < kept
+
+
+def ollama(project: Any, server: Any) -> None:
+    entry = {"id": "coder", "provider": "ollama", "endpoint": server.endpoint, "model": "coder:7b", "local": True}
+    (project.path / ".agent/model_variants.json").write_text(json.dumps([entry]))
+
+
+def test_through_ollama_it_holds_the_digests_that_the_gate_and_a_deployment_go_by(
+    suite: Any, serve: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serve("ollama", text=said(WRONG))
+    server.digests = {"manifest": "a" * 64, "model": "b" * 64}
+    ollama(suite, server)
+    assert main(["evaluate", "--model", "coder", "--name", "old"]) == 0
+    server.digests, server.text = {"manifest": "c" * 64, "model": "d" * 64, "base": "b" * 64}, said(RIGHT)
+    assert main(["evaluate", "--model", "coder", "--name", "new"]) == 0  # other weights: asked anew without --again
+    old, new = result(suite, "old"), result(suite, "new")
+    assert [one.passed for one in (*old.attempts, *new.attempts)] == [False, True]
+    assert (dict(new.files), new.base_sha256) == ({"server:manifest": "c" * 64, "server:model": "d" * 64}, "b" * 64)
+    assert main(["evaluate", "--model", "coder", "--name", "again"]) == 0
+    assert len(server.completions()) == 2
+    capsys.readouterr()
+    assert main(["gate", "--candidate", "new", "--incumbent", "old", "--json"]) == 1
+    checks = {one["name"]: one["outcome"] for one in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["integrity"] == "pass"
+    assert main(["gate", "--candidate", "again", "--incumbent", "new"]) == 1
+    assert "candidate and incumbent are the same files" in capsys.readouterr().out
+
+
+def test_a_model_that_changes_on_its_server_meanwhile_is_an_error(
+    suite: Any, serve: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serve("ollama")
+    ollama(suite, server)
+
+    def pulled(_: Any) -> str:
+        server.digests = {"manifest": "f" * 64, "model": "f" * 64}
+        return said(RIGHT)
+
+    server.text = pulled
+    assert main(["evaluate", "--model", "coder"]) == 1
+    assert "was changed on its server while it was tried" in capsys.readouterr().err
+    assert not gating.file_of(suite.path / ".agent", "repository", "coder").exists()

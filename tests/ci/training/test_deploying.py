@@ -18,6 +18,7 @@ import pytest
 from git_hone.ci import gating
 from git_hone.ci.deploying import champions
 from git_hone.ci.digests import file_sha256
+from git_hone.ci.evaluating.engines import Served
 from git_hone.ci.training import convert, header
 from git_hone.cli import main
 from git_hone.learner import ledger, lineage, variants
@@ -313,3 +314,31 @@ def test_another_base_and_another_role_are_refused(bench: Bench, capsys: pytest.
     assert bench.deploy(server, "--force") == 2
     assert "is not the base of coder/bbb" in capsys.readouterr().err
     assert not server.models
+
+
+@pytest.mark.parametrize("version", [TAKES, REFUSES])
+def test_what_was_evaluated_on_the_server_is_what_may_be_deployed(
+    bench: Bench, version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Made on the server by hand, evaluated through it, judged by the gate, deployed: the digests are the only link."""
+    server = bench.serve(version)
+    folder = bench.adapter("aaa")
+    file = bench.prepared(server, folder, capsys)
+    assert bench.deploy(server, "--adapter", str(folder), "--force", "--canary", "0.1") == 0
+    model = bench.models()[f"{NAME}-challenger"]
+    engine = Served(model, local_only=True)
+    merged = version == REFUSES
+    assert engine.files["server:model" if merged else "server:adapter"] == file_sha256(file)
+    assert engine.base_sha256 == bench.base_sha256
+    assert engine.files["server:manifest"] not in (file_sha256(file), bench.base_sha256)
+    assert engine.unchanged()
+    assert bench.deploy(server, "--adapter", str(folder)) == 1
+    assert "was not through the gate" in capsys.readouterr().err
+    of = Evaluation("tuned", "repository", "s" * 64, (Attempt("t", "f.py", True, True, 0, 1.0),), files=dict(engine.files))
+    gating.file_of(bench.agent, "repository", "tuned").parent.mkdir(parents=True)
+    gating.file_of(bench.agent, "repository", "tuned").write_text(evaluation.dump(of))
+    ledger.append(bench.agent, {"what": "gate", "to": "tuned", "verdict": "promote", "candidate_hash": of.hash})
+    assert bench.deploy(server, "--adapter", str(folder)) == 0
+    other = bench.adapter("bbb")
+    assert bench.deploy(server, "--adapter", str(other), "--force") == 0
+    assert set(Served(bench.models()[NAME], local_only=True).files.values()).isdisjoint(engine.files.values())

@@ -8,7 +8,9 @@ from typing import Any
 import numpy
 import pytest
 
-from git_hone.ci.training import convert, header, merge
+from git_hone.ci.digests import file_sha256
+from git_hone.ci.evaluating.llama import Llama
+from git_hone.ci.training import convert, header, merge, needs
 from git_hone.learner.errors import DataError, UsageError
 
 from .conftest import ALPHA, GGUF_NAMES, RANK, Tiny, as_gguf
@@ -67,3 +69,16 @@ def test_an_adapter_as_a_base_is_refused(tiny: Make) -> None:
     written = convert.convert(made.adapter, made.base, made.folder / "adapter.gguf").path
     with pytest.raises(DataError, match="an adapter, not a base"):
         merge.merge(written, made.adapter, made.folder / "merged.gguf")
+
+
+def test_a_merged_model_is_judged_on_the_base_it_was_merged_into(tiny: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the gate would call it another base than that of the incumbent, which is the base itself."""
+    monkeypatch.setattr(needs, "find_spec", lambda name: name)  # what is asked is decided before llama.cpp is loaded
+    made = tiny()
+    digest = file_sha256(made.base)
+    done = merge.merge(made.base, made.adapter, made.folder / "merged.gguf", base_sha256=digest)
+    base, merged = (Llama("m", file, None, made.folder) for file in (made.base, done.path))
+    assert base.base_sha256 == merged.base_sha256 == digest
+    assert dict(merged.files) == {"merged.gguf": file_sha256(done.path)}
+    for one in (base, merged):
+        one.close()
