@@ -220,6 +220,12 @@ LOOK_ALIKES: dict[str, Draw] = {
     "version": lambda lot: f"python_requires='>=3.{lot.randrange(14)}', tokenizers==0.{lot.randrange(30)}.1, keyring==25.{lot.randrange(9)}",
     "notebook": parts('"execution_count": 3, "id": "', of(HEX, 8), '", "metadata": {"tokens": []}'),
     "svg": lambda lot: "M" + " ".join(f"{lot.randrange(24)}.{lot.randrange(99)}c-1.1 0-2 .{lot.randrange(9)}" for _ in range(20)) + "z",
+    "command on a key": parts("example delete-api-key --api-key ", of(ALNUM, 40)),
+    "id with its name": parts('"ImportToken": "import-token-', of(LOWER, 16), '"'),
+    "class name": lambda lot: f'token: Qwen{lot.randrange(9)}OmniToken2WavBigModel = "Audio{lot.randrange(9)}Token2WaveModelLayer"',
+    "subject of a token": parts('"SubjectFromWebIdentityToken": "amzn1.account.', of(UPPER, 28), '"'),
+    "signature of a token": parts('--token-signature "', b64(64), '"'),
+    "private key for show": lambda lot: pem("RSA" + PEM)(lot).replace("\n", "\nEXAMPLE", 1),
     "ip and mac": lambda lot: f"10.0.{lot.randrange(256)}.1 aa:bb:cc:{lot.randrange(16, 256):02x}:0e:1f key=v{lot.randrange(9)}",
 }  # fmt: skip
 WRAP: dict[str, dict[str, Callable[[str], str]]] = {

@@ -72,15 +72,20 @@ _BAD_NAME: Final = re.compile(
     rb"authent|authorit|authoriz(?:er|ation_?(?:url|code_url))|passing|passed|compass|bypass|passive|passage|passthr|"
     rb"(?i:(?:next|page|paging|client|change|lock|request|update|copy|idempotency|continuation|pagination|starting|action|sync|cancel)[-_]?"
     rb"token)|"
+    rb"(?:From|_from_)\w*[Tt]oken$|"  # what is read from a token is not the token
     rb"(?:primary|foreign|cache|sort|partition|natural|routing|group|dict|index|lookup|unique|idempotency|i18n|trans)[-_]?key|"
     rb"(?:[_-]|(?<=[a-z])(?=[A-Z]))(?:id|ids|url|uri|type|name|path|file|len|length|size|count|hash|sum|regex|pattern|prefix|suffix|"
-    rb"class|cls|func|field|version|format|fingerprint|algorithm|alg|endpoint|ref|arn|label|digest|checksum|hint|help|text|"
-    rb"Id|Ids|Url|URL|Uri|Type|Name|Path|File|Hash|Class|Pattern|Regex|Fingerprint|Ref|Arn)$"
+    rb"class|cls|func|field|version|format|fingerprint|algorithm|alg|endpoint|ref|arn|label|digest|checksum|hint|help|text|signature|"
+    rb"Signature|Id|Ids|Url|URL|Uri|Type|Name|Path|File|Hash|Class|Pattern|Regex|Fingerprint|Ref|Arn)$"
 )
 _STRONG: Final = re.compile(rb"pass(?!e|i|a)|pwd|secret|priv|api[-_]?key|apikey|access[-_]?key|auth[-_]?key|token|cred|sign|encrypt|master|"
                             rb"(?:^|[_.-])auth(?:orization)?$|(?:app|license|account|shared|admin|service|client|webhook|consumer|deploy|host|integration|"
                             rb"subscription|storage|function|write|rest|server|user)[-_]?key")  # fmt: skip
 _PASSWORD: Final = re.compile(rb"pass|pwd|secret")
+_COMMON: Final = re.compile(rb"(?:my|the|new|old|test|admin)?(?:pass(?:w(?:or)?d|phrase)?|secret|letmein|welcome|qwerty)")
+_CAPITALISED: Final = re.compile(rb"[A-Z][a-z]{3,}")
+_LEET: Final = bytes.maketrans(b"@01345$7", b"aoieasst")
+_ACTS: Final = (b"get-", b"update-", b"delete-", b"describe-", b"revoke-", b"rotate-")
 _UUID: Final = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _HEX: Final = re.compile(rb"(?:0x)?[0-9a-f]+|(?:0x)?[0-9A-F]+")
 _NUMBERLIKE: Final = re.compile(rb"[+-]?[\d.,:/_xTZ+-]+")
@@ -90,7 +95,7 @@ _INTEGRITY: Final = re.compile(rb"(?:sha(?:1|256|384|512)|md5)[-:=]")
 
 def find(raw: bytes, *, strict: bool = True) -> list[Span]:
     """The secrets in UTF-8 text, in order, none overlapping."""
-    found = [*_formats(raw), *_keys(raw), *_urls(raw, strict), *_headers(raw)]
+    found = [*_formats(raw), *_keys(raw), *_urls(raw, strict), *_headers(raw, strict)]
     found += _contexts(raw, strict)
     return merge(found)
 
@@ -145,7 +150,8 @@ def _keys(raw: bytes) -> Iterator[Span]:
         end = _END.search(raw, begin.end(), begin.end() + 20_000)
         if end and (stop >= end.start() - 8 or end.start() < stop):
             stop = end.end()
-        if re.search(rb"[A-Za-z0-9+/]{40}", raw[begin.end() : stop]) and not re.search(rb"(.)\1{30}", raw[begin.end() : stop]):
+        block = raw[begin.end() : stop]
+        if re.search(rb"[A-Za-z0-9+/]{40}", block) and not re.search(rb"(.)\1{30}|EXAMPLE", block):
             while not end and raw[stop - 1 : stop] in b" \t\r\n\"'`,;)#*>|.+-(" and stop > begin.end():
                 stop -= 1
             yield Span(begin.start(), stop, "private-key")
@@ -155,7 +161,7 @@ def _urls(raw: bytes, strict: bool) -> Iterator[Span]:
     at = raw.find(b"://")
     while at >= 0:
         match = _USERINFO.match(raw, at)
-        if match and _is_password(match["p"], strict):
+        if match and _is_password(match["p"], strict, match["u"]):
             yield Span(*match.span("v"), "url-password")
         at = raw.find(b"://", at + 3)
     if b" -u" in raw or b"-user" in raw:
@@ -164,7 +170,7 @@ def _urls(raw: bytes, strict: bool) -> Iterator[Span]:
                 yield Span(*match.span("p"), "password")
 
 
-def _headers(raw: bytes) -> Iterator[Span]:
+def _headers(raw: bytes, strict: bool) -> Iterator[Span]:
     for word in (b"earer", b"EARER"):
         at = raw.find(word)
         while at > 0:
@@ -176,18 +182,23 @@ def _headers(raw: bytes) -> Iterator[Span]:
         at = raw.find(word)
         while at > 0:
             match = _BASIC.match(raw, at - 1)
-            if match and _is_userpass(match["v"]):
+            if match and _is_userpass(match["v"], strict):
                 yield Span(*match.span("v"), "basic-auth")
             at = raw.find(word, at + 5)
 
 
-def _is_userpass(value: bytes) -> bool:
+def _is_userpass(value: bytes, strict: bool) -> bool:
+    user, colon, word = _spoken(value).partition(b":")
+    return bool(colon) and len(word) > 2 and _is_password(word.lstrip(b"$%:"), strict, user)
+
+
+def _spoken(value: bytes) -> bytes:
+    """The printable ASCII text that a value says in base64, or nothing."""
     try:
-        text = base64.b64decode(value + b"=" * (-len(value) % 4), validate=True).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError):
-        return False
-    _, colon, word = text.partition(":")
-    return bool(colon) and text.isprintable() and len(word) > 2 and not _PLACEHOLDER.search(word.encode())
+        text = base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
+    except binascii.Error:
+        return b""
+    return text if text.isascii() and text.decode().isprintable() else b""
 
 
 def _contexts(raw: bytes, strict: bool) -> Iterator[Span]:
@@ -202,10 +213,22 @@ def _contexts(raw: bytes, strict: bool) -> Iterator[Span]:
                 name = raw[start : match.end("rest")]
                 group = next(g for g in "dsbv" if match[g])
                 value = match[group] if group != "v" else match["v"].rstrip(b".,:;!?&")
-                if value and not inside and _is_secret(name, value, strict, quoted=group != "v", spaced=bool(match["space"])):
+                shown = not value or inside or not _is_secret(name, value, strict, group != "v", bool(match["space"]))
+                if not shown and not _is_class(value) and not _names_it(raw[max(0, start - 60) : start], name):
                     kind = "password" if re.search(rb"(?i)pass|pwd", name) else "secret"
                     yield Span(match.start(group), match.start(group) + len(value), kind)
             at = lower.find(mention, at + len(mention))
+
+
+def _is_class(value: bytes) -> bool:
+    """`Sam3LiteTextRepMixer`: the name of a class, three words of which or more make up half of it."""
+    words: list[bytes] = _CAPITALISED.findall(value) if value[:1].isupper() and value.replace(b"_", b"").isalnum() else []
+    return len(words) >= 3 and 2 * len(b"".join(words)) >= len(value)
+
+
+def _names_it(before: bytes, name: bytes) -> bool:
+    """`delete-api-key --api-key ID`: a command that acts on a key is told which one, not the key."""
+    return name.startswith(b"--") and before.endswith(tuple(verb + name[2:] + b" " for verb in _ACTS))
 
 
 def _name_before(raw: bytes, at: int) -> bytes:
@@ -213,12 +236,15 @@ def _name_before(raw: bytes, at: int) -> bytes:
     return found.group() if found else b""
 
 
-def _is_secret(name: bytes, value: bytes, strict: bool, *, quoted: bool, spaced: bool) -> bool:
+def _is_secret(name: bytes, value: bytes, strict: bool, quoted: bool, spaced: bool) -> bool:
     lowered = name.lower()
     if _BAD_NAME.search(name) or _INTEGRITY.match(value) or not _STRONG.search(lowered):
         return False
+    if strict and spaced and lowered == b"pass":  # a verb
+        return False
     if looks_random(value):
-        return len(value) >= (8 if re.search(rb"pass|pwd", lowered) else 14)
+        long_enough = len(value) >= (8 if re.search(rb"pass|pwd", lowered) else 14)
+        return long_enough and not _is_numbered(lowered, value) and not (strict and _is_made_up(value))
     if strict or not _PASSWORD.search(lowered) or (spaced and not name.startswith(b"-")):
         return False
     return _is_weak_password(value, quoted)
@@ -233,9 +259,38 @@ def _is_weak_password(value: bytes, quoted: bool) -> bool:
     return bool(quoted or re.search(rb"\d", value)) and not re.fullmatch(rb"[\d.]+", value)
 
 
-def _is_password(value: bytes, strict: bool) -> bool:
-    """In a place where only a password stands."""
-    if _PLACEHOLDER.search(value) or value.startswith((b"$", b"%", b":")) or value.isdigit():
+def _is_numbered(name: bytes, value: bytes) -> bool:
+    """`ImportToken: import-token-5ott6`: an id that repeats what it is called, not what it opens."""
+    head, _, rest = value.lower().rpartition(b"-")
+    plain = re.sub(rb"[^a-z]", b"", head)
+    return len(plain) >= 8 and bool(rest) and re.sub(rb"[^a-z]", b"", name).startswith(plain)
+
+
+def _is_made_up(value: bytes) -> bool:
+    """A value for show: `P@55w0rd!`, `A1b2c3d4`, or readable words in base64.
+
+    >>> [_is_made_up(v) for v in (b"P@55w0rd!", b"Pass@Word1", b"A1b2c3d4", b"TXlWZXJpZmllclN0cmluZw", b"q7Rk2ZxV9pLm")]
+    [True, True, True, True, False]
+    """
+    if any(_COMMON.fullmatch(re.sub(rb"[^a-z]", b"", text)) for text in (value.lower(), value.lower().translate(_LEET))):
+        return True
+    said = _spoken(value)
+    return _counts_up(value.lower()) or (len(said) >= 8 and not looks_random(said))
+
+
+def _counts_up(value: bytes) -> bool:
+    """Whether at least 4 letters and 4 digits, or 8 digits, are each the next of the one before: a1b2c3d4, 0 after 9, a after f."""
+    letters, digits = re.sub(rb"[^a-z]", b"", value), re.sub(rb"[^0-9]", b"", value)
+    up = sum((b - a) % 10 == 1 for a, b in pairwise(digits)) >= 0.9 * (len(digits) - 1)
+    on = all(b - a == 1 for a, b in pairwise(letters))
+    return up and (len(digits) >= 8 or (len(digits) >= 4 and len(letters) >= 4 and on))
+
+
+def _is_password(value: bytes, strict: bool, user: bytes = b"") -> bool:
+    """In a place where only a password stands. user: whose it is."""
+    if _PLACEHOLDER.search(value.replace(b"%20", b"-")) or value.startswith((b"$", b"%", b":")) or value.isdigit():
+        return False
+    if strict and (_is_made_up(value) or (len(user) > 2 and value.rstrip(b"0123456789") == user)):
         return False
     return (
         looks_random(value) or not strict or bool(len(value) >= 8 and re.search(rb"\d", value) and re.search(rb"[A-Za-z]", value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 from types import ModuleType
 
 import pytest
@@ -87,3 +88,29 @@ def test_a_secret_in_a_large_text_is_found(corpus: ModuleType) -> None:
     filler = "def reader(line: str) -> str:\n    return line.strip()\n" * 4000
     token = "ghp_" + "aB3xY9" * 6
     assert redact(filler + f'x = "{token}"\n' + filler) == filler + 'x = "[redacted:github-token]"\n' + filler
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'credentials = {"username": "admin", "password": "P@55w0rd!"}',
+        "aws create-user --password Pass@Word1",
+        "modify --master-user-password A1b2c3d4",
+        'AppServerPrivateKey="a123b45c6d78e9f012a34cd5e6a7890b12c3d45e6f78a1b2"',
+        "PasswordVerifier=" + base64.b64encode(b"MyVerifierString").decode(),
+        "uri = 'postgresql://admin:admin123@localhost'",
+        "url = 'https://jo%40email.com:a%20secret@example.org'",
+        ".set('Authorization', 'Basic " + base64.b64encode(b"tobi:ferret").decode() + "')",
+        "(pass `asn1Spec2b` to guide the decoder)",
+    ],
+)
+def test_a_value_for_show_stays_in_code(text: str) -> None:
+    assert redact(text, strict=True) == text
+
+
+def test_what_hides_in_a_value_for_show_goes_all_the_same() -> None:
+    """The rules for values for show are narrow: what is drawn by lot inside base64, or beside a counting part, is a secret."""
+    drawn = base64.b64encode(b"q7Rk2ZxV9pLmT4w").decode()
+    for text in (f"password: {drawn}", f"curl -H 'Authorization: Basic {base64.b64encode(b'svc:q7Rk2ZxV9pLm').decode()}'",
+                 'token = "a1b2c3d4q7Rk2ZxV9pLmT4w"', "DB_PASSWORD=Passw0rdq7Rk2ZxV9pLm"):  # fmt: skip
+        assert "[redacted:" in redact(text, strict=True), text
