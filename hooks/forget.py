@@ -30,6 +30,8 @@ from git_hone.learner.store.erase import erase, every_row
 
 CACHES: Final = ("aging", "set-aside", "identities.json", "worker.log", "last-drain.json", "config-verdict.json", "learn")
 """What is made anew when it is needed, or was only kept in case of need."""
+LOOP: Final = "loop"
+"""What the loop said and how it stands (hooks/zero_touch.py): a file of it goes when it mentions what is forgotten."""
 REMADE: Final = ("identities.json", "worker.log", "last-drain.json", "config-verdict.json")
 
 SETTINGS: Final = ("learning-config.json", ".gitignore", variants.PROMPTS, variants.MODELS)
@@ -97,7 +99,7 @@ def _everything(place: Place, report: Report) -> None:
             file.unlink()
             report.removed[kind] += 1
     for file in sorted(place.hone.iterdir()):
-        if file.name.startswith(("state", "journal.jsonl")) or file.name in (*CACHES, "unreadable"):
+        if file.name.startswith(("state", "journal.jsonl")) or file.name in (*CACHES, LOOP, "unreadable"):
             shutil.rmtree(file) if file.is_dir() else file.unlink()
             report.removed[f"hone/{file.name}"] += 1
     for file in place.inbox.glob("*"):
@@ -151,6 +153,7 @@ def _state(place: Place, what: Target, report: Report) -> None:
         }
         gone: list[tuple[str, str, Iterable[object]]] = [
             ("past", "id", tried), ("gates", "decision", decisions), ("examples", "change", what.changes | texts),
+            ("ripe", "change", what.changes), ("ripe", "run", what.runs),
             ("changes", "id", what.changes), ("atoms", "change", what.changes), ("outcomes", "change", what.changes),
             ("aged", "change", what.changes), ("runs", "id", what.runs), ("commits", "id", what.commits),
             ("signals", "tree", what.trees), ("edits", "no", edits), ("atoms", "edit", edits),
@@ -202,6 +205,7 @@ def _loose_files(place: Place) -> Iterator[tuple[str, Path]]:
         folder = place.hone / name
         yield from ((name, file) for file in (folder.rglob("*") if folder.is_dir() else [folder]) if file.is_file())
     yield from (("journal", file) for file in place.hone.glob("journal.jsonl*"))
+    yield from (("loop", file) for file in (place.hone / LOOP).glob("*") if file.is_file())
     if place.agent.is_dir():
         own = {place.data, place.agent / "quarantine"}
         for file in place.agent.rglob("*"):

@@ -45,9 +45,11 @@ LEAST_ALIKE: Final = 0.1
 
 def remember(batch: Batch) -> None:
     """Write the rows of every change that this drain touched."""
+    from git_hone.hooks import ripening
     from git_hone.learner.examples import LEAST
 
     state = batch.state
+    ripening.note(batch, sorted(batch.touched))
     if state.meta("recalled") is None:
         _from_record(batch)
         state.set_meta("recalled", True)

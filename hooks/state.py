@@ -17,6 +17,7 @@ writes the same records under the same ids.
     changes  change id -> JSON: the newest row of the changes table
     past, past_words, gates, offered, examples  what a decision reads: runs with their rewards and the words of their tasks, what gates
              said of attempts, context that was offered, changes that may be shown as examples (hooks/recall.py, hooks/shots.py)
+    ripe     (run, change) that an export would take, with the reward (hooks/ripening.py)
     aged     change id -> JSON: where the walk of lines knows its lines (hooks/aging.py)
     signals, outcomes  rows of those tables that a reward may need again
 """
@@ -58,6 +59,8 @@ create table if not exists past_words (bucket integer, past integer, weight real
 create index if not exists past_words_past on past_words (past);
 create trigger if not exists past_gone after delete on past begin delete from past_words where past = old.id; end;
 create table if not exists offered (plan text, id text, included integer, propensity real, kind text, primary key (plan, id));
+create table if not exists ripe (run text, change text, reward real, primary key (run, change)) without rowid;
+create index if not exists ripe_change on ripe (change);
 create table if not exists examples (change text primary key, at real, reward real, prompt text, body text, words text);
 drop table if exists tried;
 create table if not exists gates (decision text primary key, value text);

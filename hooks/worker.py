@@ -74,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         sync(place)
         _age(place)
         _learn(place)
+        _improve(place)
     except Exception:  # the last line of defence of a background process: say it where `status` looks
         pid_file.unlink(missing_ok=True)
         log = hone / "worker.log"
@@ -118,6 +119,15 @@ def _learn(place: Place) -> None:
     config, error = config_of(place)
     if error is None:
         fit_when_due(place, config, time.time())
+
+
+def _improve(place: Place) -> None:
+    """Start the loop that makes a better model, where it may and should run. With a broken configuration it waits."""
+    from git_hone.hooks.zero_touch import start_when_due
+
+    config, error = config_of(place)
+    if error is None and config.enabled:
+        start_when_due(place, config, time.time())
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def evaluate(place: Place, asked: Asked, tell: Callable[[int, int, Attempt], Non
 
 def engine_of(place: Place, asked: Asked) -> Engine:
     """The engine that answers for what was asked; nothing is asked of it yet."""
-    if asked.model.endswith(".gguf"):
+    if asked.model.endswith(".gguf") or Path(asked.model).is_file():  # Ollama's store names its files by their hash
         from git_hone.ci.evaluating.llama import Llama
 
         return Llama(asked.name or Path(asked.model).stem, Path(asked.model), asked.adapter, place.agent.parent)

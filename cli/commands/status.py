@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from git_hone.cli import looping
 from git_hone.hooks import place
 from git_hone.hooks.install import health, native
 
@@ -16,14 +17,16 @@ from git_hone.hooks.install import health, native
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> int:
-    """Say what stands here: hooks, agents, events that wait, records.
+    """Say what stands here: hooks, agents, events that wait, records, and the loop that makes a better model.
 
     \b
     Example:
       git hone status
       git hone status --json
     """
-    found = health.status(place.find(Path.cwd()))
+    here = place.find(Path.cwd())
+    found = health.status(here)
+    found["loop"] = _loop(here) if found["installed"] else None
     if as_json:
         click.echo(json.dumps({"version": 1, **found}, sort_keys=True))
         return 0
@@ -51,7 +54,16 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines.append(f"records     {_records(found)}")
     lines += [f"damaged     {words}; next: git hone doctor --repair" for words in found["damaged"] or []]
     lines.append(f"last drain  {_drain(found['last_drain'])}")
+    lines += looping.words(found["loop"])
     return lines + [f"warning     {words}" for words in found["config_warnings"]]
+
+
+def _loop(here: place.Place) -> dict[str, Any]:
+    """How the loop stands; by the defaults where the configuration cannot be read, which is said elsewhere."""
+    from git_hone.hooks import zero_touch
+    from git_hone.hooks.drain import config_of
+
+    return zero_touch.standing(here, config_of(here)[0], time.time())
 
 
 def _hook(hook: dict[str, Any]) -> str:
