@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from git_hone.hooks import inbox
 from git_hone.hooks.place import Place
 from git_hone.hooks.recall import gates, has_examples, nearest, recall
-from git_hone.learner import bandit, plans, routing, variants
+from git_hone.learner import bandit, canary, plans, routing, variants
 from git_hone.learner.errors import ConfigError, UsageError
 from git_hone.learner.router import exported
 from git_hone.learner.router.features import Task, task
@@ -36,6 +36,7 @@ else:
 CONFIG: Final = "learning-config.json"
 ROUTER: Final = "router.json"
 CONTEXT: Final = "context.json"
+CHAMPIONS: Final = "champions.json"
 DIFFICULTIES: Final = ("easy", "medium", "hard")
 TEXT_LIMIT: Final = 20_000
 """Characters of a task that are kept; the whole is handed to the model."""
@@ -103,6 +104,8 @@ def choose(
     router, said = _kept(agent / ROUTER, lambda: exported.in_use(agent / ROUTER))
     models = _kept(agent / variants.MODELS, lambda: variants.load_models(agent))
     prompts = _kept(agent / variants.PROMPTS, lambda: variants.load_prompts(agent))
+    canaries, unread = _kept(agent / CHAMPIONS, lambda: _canaries(agent / CHAMPIONS))
+    notes = (*notes, *unread)
     if only_model:
         models = [variants.find(models, only_model, variants.MODELS)]
     if only_prompt:
@@ -122,7 +125,7 @@ def choose(
         choice = routing.decide(
             asked_for, models, prompts, random=chance, router=router,
             past=past, gates=gates(place, kinds) if place else [plans.measured(one, ()) for one in kinds],
-            policy=_policy(config), settings=limits, budget_usd=budget_usd,
+            policy=_policy(config), settings=limits, budget_usd=budget_usd, canaries=canaries,
         )  # fmt: skip
     except UsageError as error:  # whatever could not be used may be why
         raise UsageError("\n".join((error.message, *notes, *([said] if said else []))), tip=error.tip) from None
@@ -259,6 +262,16 @@ def _config(agent: Path, place: Place | None) -> tuple[Mapping[str, Any], tuple[
         return config.load(agent / CONFIG, place.hone / "config-verdict.json" if place else None).values, ()
     except ConfigError as error:
         return config.DEFAULTS, (f"{error.message.splitlines()[0]}; the defaults stand in",)
+
+
+def _canaries(file: Path) -> tuple[list[canary.Canary], tuple[str, ...]]:
+    """The challengers that are tried on a share, and a line where the file cannot be read: then none is."""
+    if not file.exists():
+        return [], ()
+    try:
+        return canary.of(json.loads(file.read_text("utf-8"))), ()
+    except (OSError, ValueError) as error:
+        return [], (f"{file}: {error}; no challenger is tried",)
 
 
 def _limit(config: Mapping[str, Any]) -> float | None:

@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from git_hone.learner import bandit, plans
+from git_hone.learner import bandit, canary, plans
+from git_hone.learner.canary import Canary
 from git_hone.learner.errors import UsageError
 from git_hone.learner.plans import Gate, Plan
 from git_hone.learner.router.exported import Z95, Expected, Router
@@ -215,9 +216,12 @@ def decide(
     policy: bandit.Policy | None = None,
     settings: Settings = DEFAULTS,
     budget_usd: float | None = None,
+    canaries: Iterable[Canary] = (),
 ) -> Choice:
-    """The answer. Raises UsageError when no model may be asked or no plan fits the budget."""
+    """The answer. A challenger of `canaries` begins the plan of its share of the decisions, and is in no other plan. Raises UsageError when no
+    model may be asked or no plan fits the budget."""
     kept, left_out = able(models, settings)
+    kept, trials = canary.apart(kept, canaries)
     past = Memory.of(past)
 
     def weigh() -> tuple[dict[str, Expected], list[Plan], Plan | None, dict[str, float]]:
@@ -228,13 +232,28 @@ def decide(
     # without a router, tasks of one kind are all alike, so their plans are weighed once for as long as nothing new is seen
     key = ("plans", task.path[:1], tuple(kept), tuple(gates), budget_usd, settings.epsilon)
     expected, ranked, rival, shares = weigh() if router else past.once(key, weigh)
+    led, known = list[tuple[Plan, Canary]](), dict(expected)
+    for model, one in trials:
+        both = {**expected, **expect(task, [model], router, past)}
+        found = next((plan for plan in plans.ranked(plans.candidates(both, gates, budget_usd=budget_usd), _price(router))
+                      if plan.models[0] == model.id), None)  # fmt: skip
+        if found is not None:  # the budget may be too small for it
+            led.append((found, one))
+            known[model.id] = both[model.id]
+    if led:
+        shares = canary.with_shares(shares, [(name_of(plan), one.share) for plan, one in led])
     drawn, _ = bandit.draw(shares, random)
-    plan = ranked[0] if drawn == name_of(ranked[0]) or rival is None else rival
+    by_name = {name_of(plan): plan for plan in (ranked[0], *([rival] if rival else []), *(plan for plan, _ in led))}
+    plan = by_name[drawn]
+    tried = next((one for other, one in led if other is plan), None)
+    if tried is not None:
+        told = f"canary: {tried.model} is tried beside {tried.beside} on {tried.share:.0%} of the decisions, whatever is expected of it"
+        left_out = [told, *left_out]
     prompt_shares = prompt_chances(prompts, past, policy or bandit.Thompson())
     prompt_id, _ = bandit.draw(prompt_shares, random)
     return Choice(
-        plan, shares, next(one for one in prompts if one.id == prompt_id), prompt_shares, expected,
-        (*_reasons(plan, ranked[0], expected, gates, router, prompt_shares[prompt_id], prompt_id), *left_out),
+        plan, shares, next(one for one in prompts if one.id == prompt_id), prompt_shares, known,
+        (*_reasons(plan, plan if tried else ranked[0], known if tried else expected, gates, router, prompt_shares[prompt_id], prompt_id), *left_out),
         "router" if router else "prior", router.version if router else None,
     )  # fmt: skip
 

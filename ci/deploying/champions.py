@@ -1,8 +1,9 @@
 """`.agent/champions.json`: what serves each role, what did before, and who is being tried beside it. Touches this one file.
 
 For each role: `champion` (the id of a deployment, null without one), `before` (the champions before it, oldest first; null: none),
-`challenger` ({"id", "share"} or null), `moving` (true while the champion is being changed), `deployments` (id -> what was served where, from
-which file, and which look of the gate let it through).
+`challenger` (null, or {"id", "share", "model", "beside", "since"}: its share of the decisions, the variants of it and of the champion, and when
+it began), `moving` (true while the champion is being changed), `deployments` (id -> what was served where, from which file, and which look of
+the gate let it through).
 """
 
 from __future__ import annotations

@@ -186,11 +186,15 @@ def _recover(place: Place, roles: dict[str, Role], role_name: str, name: str, ta
 
 def _canary(place: Place, roles: dict[str, Role], asked: Asked, name: str, id_: str, target: Target) -> Done:
     role, other = roles[asked.role], f"{name}-challenger"
+    others = sum(float(one.challenger["share"]) for key, one in roles.items() if one.challenger and key != asked.role)
+    if asked.canary is not None and others + asked.canary >= 1:
+        raise UsageError(f"the challengers of other roles have {others:.0%} of the decisions already", tip="a smaller --canary")
     if role.champion == id_:
         raise UsageError(f"{id_} is the champion of {asked.role} already", tip="leave out --canary")
     target.keep(f"{name}:{id_}", other)
     _set_variant(place, other, _variant(asked.role, other, id_, role.deployments[id_]))
-    role.challenger = {"id": id_, "share": asked.canary}
+    since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    role.challenger = {"id": id_, "share": asked.canary, "model": other, "beside": name, "since": since}
     champions.save(place.agent, roles)
     _log(place, "canary", asked.role, role.champion, id_, {"share": asked.canary, "model": other})
     return Done(other, id_, role.champion, target.kind)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from git_hone.ci.deploying import candidates, champions, recipe
+from git_hone.ci.deploying import candidates, challenging, champions, recipe
 from git_hone.ci.digests import file_sha256
 from git_hone.ci.training import publishing
 from git_hone.learner import lineage
 from git_hone.learner.errors import DataError
 
 
-def listing(agent: Path) -> dict[str, Any]:
-    """datasets: name and bytes of each file of `.agent/sft`. adapters: id, role, base, data set, rows, what the newest look of the gate said of
-    the adapter or its merged model (null: nothing). deployed: the pointers of each role. damaged: a line for each that cannot be read."""
+def listing(agent: Path, data: Path) -> dict[str, Any]:
+    """data: the folder of the records.
+
+    datasets: name and bytes of each file of `.agent/sft`. adapters: id, role, base, data set, rows, what the newest look of the gate said of the
+    adapter or its merged model (null: nothing). deployed: the pointers of each role, and what its challenger has shown. damaged: a line for
+    each that cannot be read.
+    """
     roles = champions.load(agent)
     adapters, damaged = [], []
     for role in recipe.ROLES:
@@ -29,12 +33,19 @@ def listing(agent: Path) -> dict[str, Any]:
         "datasets": [{"file": file.relative_to(agent).as_posix(), "bytes": file.stat().st_size} for file in files],
         "adapters": adapters,
         "deployed": {
-            name: {"champion": role.champion, "before": role.before, "challenger": role.challenger, "moving": role.moving,
+            name: {"champion": role.champion, "before": role.before, "challenger": _challenger(data, role.challenger), "moving": role.moving,
                    "server": role.deployments[role.champion]["server"] if role.champion else None}
             for name, role in roles.items()
         },
         "damaged": damaged,
     }  # fmt: skip
+
+
+def _challenger(data: Path, of: dict[str, Any] | None) -> dict[str, Any] | None:
+    if of is None:
+        return None
+    trial = challenging.look(data, of)
+    return {**of, "trial": None if trial is None else challenging.as_json(trial)}
 
 
 def _adapter(agent: Path, folder: Path, role: str, pointers: champions.Role | None) -> dict[str, Any]:
@@ -63,6 +74,11 @@ def words(told: dict[str, Any]) -> str:
         )
         if one["challenger"]:
             lines.append(f"          challenger {one['challenger']['id']}, share {one['challenger']['share']:g}")
+            lines += (
+                [f"            {line}" for line in challenging.words(one["challenger"]["trial"])]
+                if one["challenger"]["trial"]
+                else []
+            )
         if one["moving"]:
             lines.append("          a change was broken off: git hone rollback or deploy leads back")
     return "\n".join([*lines, *(f"damaged   {line}" for line in told["damaged"])])

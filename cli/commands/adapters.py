@@ -25,6 +25,9 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 def command(ctx: click.Context, as_json: bool) -> int | None:
     """List the data sets that were exported, the adapters that learned from them, what the gate said, and what is deployed.
 
+    Of a challenger (`git hone deploy --canary`): how many decisions it and the champion got, their rewards with intervals that hold however often
+    they are looked at, and what follows: promote, roll back, or not enough evidence.
+
     Reads `.agent` alone; no server is asked. `git hone train` and `git hone deploy` convert, merge and check by themselves; the three commands
     below do it for an adapter that peft saved elsewhere, or to another type.
 
@@ -38,9 +41,10 @@ def command(ctx: click.Context, as_json: bool) -> int | None:
     if ctx.invoked_subcommand:
         return None
     from git_hone.ci.deploying import listing
-    from git_hone.hooks.place import find
+    from git_hone.cli.fresh import fresh_place
 
-    told = listing.listing(find(Path.cwd()).agent)
+    place = fresh_place()
+    told = listing.listing(place.agent, place.data)
     click.echo(json.dumps(told, ensure_ascii=False) if as_json else listing.words(told))
     return 0
 

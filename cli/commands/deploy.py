@@ -26,6 +26,7 @@ from git_hone.learner.variants import ENDPOINTS
     "--canary", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
     help="Serve it beside the champion as a challenger.",
 )  # fmt: skip
+@click.option("--settle", is_flag=True, help="Make the challenger the champion, or drop it, as its trial says.")
 @click.option("--prepare", is_flag=True, help="Only make the file that would be served, to have it evaluated.")
 @click.option("--force", is_flag=True, help="Without the gate's word. The ledger says so.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -35,6 +36,7 @@ def command(
     base: str | None,
     server: str,
     canary: float | None,
+    settle: bool,
     prepare: bool,
     force: bool,
     as_json: bool,
@@ -46,16 +48,23 @@ def command(
     is made ready beside the old one, then one pointer moves; what goes wrong leaves the old one in place. The model is called
     autoDeploy.modelNamePrefix and the role, and stands in model_variants.json. Each step is a line of .agent/promotions.jsonl.
 
-    Exit code 0: it is served. 1: the gate did not let it through, or the server did not do it.
+    With --canary the router gives the new model that share of the decisions (`git hone route`, `run`), whatever it expects of it, and chooses
+    among the others for the rest; `git hone adapters` shows what came of it, --settle acts on it.
+
+    Exit code 0: it is served. 1: the gate did not let it through, the server did not do it, or a trial says too little yet.
 
     \b
     Examples:
       git hone deploy --role coder --base model.gguf --prepare
       git hone deploy --role coder --base model.gguf
+      git hone deploy --role coder --base model.gguf --canary 0.1
+      git hone deploy --role coder --base model.gguf --settle
     """
     from git_hone.ci.deploying import deploying
     from git_hone.hooks.place import find
 
+    if settle:
+        return _settle(role, base, as_json)
     place, asked = find(Path.cwd()), deploying.Asked(role, adapter, base, server, canary, force)
     if prepare:
         found, target, file, _ = deploying.prepare(place, asked)
@@ -71,3 +80,18 @@ def command(
         beside = "beside" if canary is not None else "in place of"
         click.echo(f"{done.name} is adapter {done.id} ({done.target}), {beside} {done.before or 'nothing'}")
     return 0
+
+
+def _settle(role: str, base: str | None, as_json: bool) -> int:
+    from git_hone.ci.deploying import challenging
+    from git_hone.cli.fresh import fresh_place
+
+    trial, done = challenging.settle(fresh_place(), role, base)
+    told = challenging.as_json(trial)
+    if as_json:
+        click.echo(json.dumps({"version": 1, "trial": told, "model": done and done.name, "id": done and done.id}))
+    else:
+        click.echo("\n".join(challenging.words(told)))
+        if done:
+            click.echo(f"{done.name} is {f'adapter {done.id}' if done.id else 'gone'}")
+    return 0 if done else 1

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from git_hone.learner import bandit, plans, routing
+from git_hone.learner.canary import Canary
 from git_hone.learner.errors import UsageError
 from git_hone.learner.plans import PRIOR, Gate
 from git_hone.learner.router import training
@@ -199,3 +200,52 @@ def test_asking_again_with_the_same_seed_gives_the_same_answer() -> None:
     seen = past("local", 0.5, 5)
     assert decide(seen, 3) == decide(seen, 3)
     assert decide(seen, policy=bandit.Fixed("concise")).prompt.id == "concise"
+
+
+CANARY = Canary("new", "local", 0.2)
+NEW = LOCAL._replace(id="new", model="new")
+
+
+def with_canary(seed: int = 0, canaries: tuple[Canary, ...] = (CANARY,), **more: object) -> routing.Choice:
+    given: dict[str, object] = {"settings": ANYWHERE, "gates": [PRIOR["test"]], "past": past("new", 0.0, 60)} | more
+    return routing.decide(
+        task("mend it", kind="fix"), [LOCAL, PAID, NEW], default_prompts(), random=Random(seed), canaries=canaries, **given
+    )
+
+
+def test_a_challenger_gets_its_share_whatever_is_expected_of_it() -> None:
+    choices = [with_canary(seed) for seed in range(2000)]
+    led = [one for one in choices if one.plan.models[0] == "new"]
+    assert len(led) / len(choices) == pytest.approx(0.2, abs=0.03)
+    assert {one.propensity for one in led} == {0.2}
+    for one in choices:
+        assert sum(one.shares.values()) == pytest.approx(1.0)
+        assert one.propensity == one.shares[routing.name_of(one.plan)]
+        assert "new" not in one.plan.models[1:]
+    assert all("canary: new is tried beside local on 20% of the decisions" in " ".join(one.reasons) for one in led)
+    assert not any("canary" in " ".join(one.reasons) for one in choices if one not in led)
+
+
+def test_the_rest_is_as_it_would_be_without_the_challenger() -> None:
+    seen = past("new", 1.0, 60)
+    shares = routing.decide(task("mend it", kind="fix"), [LOCAL, PAID], default_prompts(), random=Random(0), past=seen,
+                            settings=ANYWHERE, gates=[PRIOR["test"]]).shares  # fmt: skip
+    mine = dict(with_canary(past=seen).shares)
+    assert [share for name, share in mine.items() if name.startswith("new")] == [0.2]
+    assert {name: share / 0.8 for name, share in mine.items() if not name.startswith("new")} == pytest.approx(dict(shares))
+
+
+def test_a_challenger_that_may_not_be_asked_or_is_all_there_is_takes_no_share() -> None:
+    only_local = with_canary(canaries=(Canary("paid", "local", 0.2),), settings=Settings(epsilon=0.0))
+    assert dict(only_local.shares) == {"local": 1.0} or "paid" not in " ".join(only_local.shares)
+    alone = routing.decide(task("x"), [NEW], default_prompts(), random=Random(0), canaries=(CANARY,), settings=ANYWHERE)
+    assert dict(alone.shares) == {"new": 1.0}
+    both = with_canary(canaries=(CANARY, Canary("local", "paid", 0.85)))
+    assert sum(both.shares.values()) == pytest.approx(1.0) and 0.85 not in both.shares.values()
+
+
+def test_a_budget_that_is_too_small_for_a_challenger_leaves_it_out() -> None:
+    dear = PAID._replace(id="dear", model="dear")
+    choice = routing.decide(task("x"), [LOCAL, dear], default_prompts(), random=Random(0), settings=ANYWHERE, budget_usd=0.0,
+                            canaries=(Canary("dear", "local", 0.5),))  # fmt: skip
+    assert dict(choice.shares) == {"local": 1.0}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import numpy
 import pytest
 from numpy.typing import NDArray
+
+from .deploying_bench import Bench, ollama_server
 
 Array = NDArray[Any]
 WIDE, HEADS, KV, FED, WORDS, RANK, ALPHA = 64, 4, 2, 96, 40, 4, 8
@@ -118,3 +121,11 @@ def tiny(tmp_path: Path) -> Callable[..., Tiny]:
         return made
 
     return make
+
+
+@pytest.fixture
+def bench(repo: Callable[..., Any], tiny: Callable[..., Tiny], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    made = repo()
+    monkeypatch.chdir(made.path)
+    with ExitStack() as stack:
+        yield Bench(made.path, tiny(kind="Q8_0"), lambda version: stack.enter_context(ollama_server.serve(version)))

@@ -16,7 +16,7 @@ from git_hone.ci.deploying import champions
 from git_hone.cli import main
 
 from .conftest import Tiny
-from .test_deploying import NAME, Bench
+from .deploying_bench import NAME, Bench
 
 
 class Llama:
