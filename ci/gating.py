@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from git_hone.ci import promotions
 from git_hone.ci.digests import file_sha256
 from git_hone.ci.suite import storing
 from git_hone.learner import config as configuration
@@ -69,7 +70,7 @@ def gate(root: Path, agent: Path, sides: Sides) -> Decision:
     line = _line(decision, this, limits.hash)
     if not any(_same(line, old) for old in before):
         try:
-            ledger.append(agent, line)
+            promotions.record(agent, line)
         except OSError as error:
             raise ConfigError(
                 f"{agent / ledger.FILE}: cannot be written: {error.strerror}", tip="no look counts without it"

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from git_hone.ci import promotions
 from git_hone.ci.deploying import candidates, champions, recipe, targets
 from git_hone.ci.deploying.champions import Role
 from git_hone.ci.deploying.targets import FOUND, Target
@@ -276,7 +277,7 @@ def _inside(path: Path, place: Place) -> str:
 
 def _log(place: Place, what: str, role: str, from_: str | None, to: str | None, more: dict[str, Any]) -> None:
     try:
-        ledger.append(place.agent, {"what": what, "role": role, "from": from_, "to": to, **more}, datetime.now(timezone.utc))
+        promotions.record(place.agent, {"what": what, "role": role, "from": from_, "to": to, **more}, datetime.now(timezone.utc))
     except OSError as error:
         raise ConfigError(
             f"{place.agent / ledger.FILE}: cannot be written: {error.strerror}", tip="no step goes unsaid"

@@ -1,0 +1,55 @@
+"""Each step of a promotion, twice: a line of the ledger, and an event in the notes of the commit that was checked out.
+
+The ledger is a file that people commit. The note goes with `git hone sync`, so a step is known where the ledger was not committed yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from git_hone.hooks import git, notes
+from git_hone.hooks.drain import config_of
+from git_hone.hooks.ids import digest
+from git_hone.hooks.place import find
+from git_hone.learner import ledger
+from git_hone.learner.errors import GitError, UsageError
+
+SHARED: Final = (
+    "what", "role", "from", "to", "verdict", "suite", "suite_hash", "candidate_hash", "incumbent_hash", "look", "thresholds", "numbers",
+    "target", "file_sha256", "forced", "share", "pointer",
+)  # fmt: skip
+"""What of a line the note says: no address, no path, no sentence."""
+
+
+def record(agent: Path, line: Mapping[str, Any], now: datetime | None = None) -> dict[str, Any]:
+    """Add a line to the ledger of `.agent`, and its event to the notes; the line as it was written. Raises OSError for the ledger.
+
+    There is no note where git-hone is not installed or switched off, or nothing was committed yet. A note that cannot be written is no
+    reason to stop what the ledger says already.
+    """
+    whole = ledger.append(agent, line, now)
+    with contextlib.suppress(GitError, UsageError):
+        place = find(agent.parent)
+        config, _ = config_of(place)
+        head = git.line(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], place.cwd)
+        if head and place.hone.is_dir() and config.enabled:
+            at = datetime.fromisoformat(whole["at"]).timestamp()
+            notes.write(place.cwd, {head: [event(whole, head)]}, at, config["notes.shards"])
+    return whole
+
+
+def event(line: Mapping[str, Any], commit: str) -> dict[str, Any]:
+    """A line of the ledger as an event of the notes on `commit`. The same line on the same commit has the same id.
+
+    >>> told = event({"at": "2026-11-21T00:00:00+00:00", "what": "gate", "verdict": "refuse", "reason": "words"}, "c0ffee")
+    >>> told["type"], told["commit"], told["verdict"], "reason" in told
+    ('promotion', 'c0ffee', 'refuse', False)
+    """
+    body = {"v": 1, "type": "promotion", "at": line["at"], "commit": commit}
+    body |= {name: line[name] for name in SHARED if name in line}
+    return body | {"id": digest("v", json.dumps(body, sort_keys=True))}
