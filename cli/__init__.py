@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = ("init", "uninstall", "doctor", "status", "capture", "drain", "check", "signal", "show", "log",
                    "stats", "router", "feedback", "variants", "route", "run", "generate", "simulate", "export",
-                   "train", "suite", "evaluate", "gate", "deploy", "rollback", "adapters", "sync",
+                   "train", "suite", "evaluate", "gate", "deploy", "rollback", "adapters", "learn", "sync",
                    "reconcile", "forget", "watch", "demo", "completion")  # fmt: skip
 """In the order of a user's first day; `git_hone.cli.commands.NAME` holds each as `command`."""
 

@@ -12,14 +12,17 @@ from pathlib import Path
 import click
 
 from git_hone.hooks import place
-from git_hone.hooks.install import native, setup
+from git_hone.hooks.install import native, setup, workflow
 
 
 @click.command("init")
 @click.option("--agent", "agents", multiple=True, metavar="NAME", help="Set up the hooks of this agent: claude-code. Repeatable.")
 @click.option("--learn-from", "source", type=click.Path(path_type=Path), help="Learn from the history of this repository, once.")
+@click.option(
+    "--workflow", "with_workflow", is_flag=True, help="Write .github/workflows/hone-learn.yml, the learning loop in CI."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(agents: tuple[str, ...], source: Path | None, as_json: bool) -> int:
+def command(agents: tuple[str, ...], source: Path | None, with_workflow: bool, as_json: bool) -> int:
     """Install git-hone in this repository: git hooks, notes configuration, .agent/.
 
     Hooks that stand here are kept and run first. Doing it twice changes nothing; `git hone uninstall` puts every byte back.
@@ -28,11 +31,12 @@ def command(agents: tuple[str, ...], source: Path | None, as_json: bool) -> int:
     Example:
       git hone init --agent claude-code
       git hone init --learn-from .
+      git hone init --workflow
     """
     here = place.find(Path.cwd())
     if source is not None:
         place.find(source)  # no repository there: said before anything is installed
-    report = setup.install(here, agents)
+    report = setup.install(here, agents, with_workflow=with_workflow)
     if as_json and source is None:
         click.echo(json.dumps(_as_dict(here, report), sort_keys=True))
     elif not as_json:
@@ -48,6 +52,8 @@ def _tell(here: place.Place, report: setup.Report) -> None:
     if report.agents:
         click.echo(f"  agents     {', '.join(report.agents)}: .claude/settings.json")
     click.echo(f"  records    {here.agent}")
+    if (name := workflow.FILE.as_posix()) in report.changed:
+        click.echo(f"  workflow   {name}: commit it; docs/how-to/ci.md says what to set")
     for warning in report.warnings:
         click.echo(f"  warning: {warning}", err=True)
     for text in report.advice:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from git_hone.hooks import git, notes
-from git_hone.hooks.install import agent_folder, agents, native
+from git_hone.hooks.install import agent_folder, agents, native, workflow
 from git_hone.hooks.install.ledger import Ledger, write_atomic
 from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
@@ -39,8 +39,8 @@ class Report:
     kept: list[str] = field(default_factory=list)
 
 
-def install(place: Place, agent_names: tuple[str, ...] = ()) -> Report:
-    """Install in the repository of `place`; installing twice changes nothing.
+def install(place: Place, agent_names: tuple[str, ...] = (), *, with_workflow: bool = False) -> Report:
+    """Install in the repository of `place`, and the workflow where it is asked for; installing twice changes nothing.
 
     Raises UsageError or DataError before anything is changed where that can be known, and undoes what was done where not.
     """
@@ -57,6 +57,8 @@ def install(place: Place, agent_names: tuple[str, ...] = ()) -> Report:
         for name in dict.fromkeys(agent_names):
             report.changed += [name] if agents.install(place, ledger) else []
             report.agents.append(name)
+        if with_workflow and (written := workflow.install(place, ledger)):
+            report.changed.append(written)
         _install_hooks(place, ledger, report)
         ledger.save()
     report.warnings = agent_folder.warnings(place)
@@ -186,6 +188,7 @@ def uninstall(place: Place, purge: bool = False) -> Report:
     for path in dict.fromkeys(settings):
         if agents.uninstall(path, ledger):
             report.kept.append(f"{path}: your own settings (only git-hone's hooks were taken out)")
+    report.kept += workflow.uninstall(place, ledger)
     agent_folder.include(place, ledger)
     report.kept += agent_folder.uninstall(place, ledger, purge)
     if purge:

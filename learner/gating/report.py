@@ -26,11 +26,11 @@ def markdown(decision: Decision) -> str:
         else f"With {decision.tasks} tasks, no difference of any size is seen four times in five."
     )
     lines = [
-        f"# Gate: {verdict} {decision.candidate}",
+        f"# Gate: {verdict} {cell(decision.candidate)}",
         "",
-        f"{decision.reason}",
+        cell(decision.reason),
         "",
-        f"Against {decision.incumbent}, on suite {decision.suite} ({decision.suite_hash[:12]}), look {decision.look}, level "
+        f"Against {cell(decision.incumbent)}, on suite {decision.suite} ({decision.suite_hash[:12]}), look {decision.look}, level "
         f"{decision.level:g}.",
         "",
         "| target tasks | incumbent passes | incumbent fails |",
@@ -42,7 +42,7 @@ def markdown(decision: Decision) -> str:
         "",
         "| check | holds | what was found |",
         "|---|---|---|",
-        *(f"| {check.name} | {_mark(check, decision)} | {_cell(check.words)} |" for check in decision.checks),
+        *(f"| {check.name} | {_mark(check, decision)} | {cell(check.words)} |" for check in decision.checks),
         "",
         "Intervals are percentile bootstraps over file families; the test is McNemar's, exact, one-sided. The thresholds stand in "
         "`promotion` of `.agent/learning-config.json`.",
@@ -56,5 +56,10 @@ def _mark(check: Check, decision: Decision) -> str:
     return "not measured, may be missing" if waived else MARKS[check.outcome]
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Foreign words as one line of Markdown, with nothing in them that ends a cell or starts a tag.
+
+    >>> cell("a|b\n<img>")
+    'a\\\\|b &lt;img>'
+    """
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

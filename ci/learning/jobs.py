@@ -1,0 +1,121 @@
+"""Each job of the loop: export, train, evaluate, gate. Each reads `.agent`, writes there, and says what the next one needs to know.
+
+`promote` is in `promoting`: it alone talks to a remote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from git_hone.ci import gating
+from git_hone.ci.learning import bases
+from git_hone.ci.learning.settings import Settings
+from git_hone.ci.suite import storing
+from git_hone.hooks.place import Place
+from git_hone.learner import config as configuration
+from git_hone.learner.errors import UsageError
+from git_hone.learner.gating import report
+
+if TYPE_CHECKING:
+    from git_hone.ci.training.train import Step
+    from git_hone.learner.gating.evaluation import Attempt, Evaluation
+
+
+class Told(NamedTuple):
+    """outputs: for the next job, name -> value. text: Markdown for a person. no: the job's answer is no, which is no fault."""
+
+    outputs: dict[str, str]
+    text: str
+    no: bool = False
+
+
+def export(place: Place, of: Settings) -> Told:
+    """Write the examples of the role. Outputs: rows, and enough: "true" where a training may start."""
+    from git_hone.ci import exporting
+    from git_hone.learner.dataset import card, rows
+
+    roles = tuple(role for role in rows.ROLES if role == of.role)
+    done = exporting.export(place, exporting.Options(roles))
+    n = int(done.manifest["rows"].get(f"{of.role}_sft", {}).get("train", 0))
+    least = int(configuration.load(place.agent / "learning-config.json")["autoTrain.minExamples"])
+    enough = n >= least
+    head = f"# Export: {n} examples of {of.role} to train on\n\n"
+    head += "Enough for a training.\n" if enough else f"Too few for a training, which wants {least} (`autoTrain.minExamples`).\n"
+    whole = card.readme(done.manifest, done.sha256).decode().split("---\n", 2)[-1]
+    return Told({"rows": str(n), "enough": str(enough).lower()}, f"{head}\n{whole}", done.folder is None)
+
+
+def train(place: Place, of: Settings, tell: Callable[[Step], None]) -> Told:
+    """Train on the newest export. Outputs: adapter, its id."""
+    from git_hone.ci.training import base, dataset, recipe
+    from git_hone.ci.training import train as training
+
+    config = configuration.load(place.agent / "learning-config.json")
+    data = dataset.read(dataset.find(place.agent, of.role, None), of.role, None)
+    device = "cuda" if any(Path(driver).exists() for driver in ("/dev/nvidiactl", "/dev/kfd")) else "cpu"
+    plan = training.plan(place.agent, of.role, data, base.find(str(bases.fetched(of))), recipe.Settings.of(config, device=device))
+    training.check(plan, config["autoTrain.minExamples"])
+    done = training.train(place.agent, plan, tell)
+    text = f"# Train: adapter {plan.id}\n\n{len(data.rows)} examples, {len(done.losses)} steps, loss {done.losses[0]:.3f} to {done.losses[-1]:.3f}"
+    return Told({"adapter": plan.id}, f"{text}\n")
+
+
+def evaluate(place: Place, of: Settings, tell: Callable[[int, int, Attempt], None]) -> Told:
+    """Try candidate and incumbent on the suite, and on the guard suite; the suite is mined first where there is none."""
+    from git_hone.ci.evaluating import evaluating
+
+    if not (storing.folder_of(place.agent, of.suite) / storing.MANIFEST).exists():
+        _mine(place, of.suite)
+    rows = []
+    for suite in (of.suite, *((of.guard,) if of.guard else ())):
+        for model, name, adapter in (_incumbent(of), _candidate(place, of)):
+            asked = evaluating.Asked(model, suite, adapter, name)
+            made, _ = evaluating.evaluate(place, asked, tell)
+            rows.append(_row(made))
+    head = ["| model | suite | passed | usable answers | seconds a task |", "|---|---|---|---|---|"]
+    return Told({}, "\n".join(["# Evaluate", "", *head, *rows, ""]))
+
+
+def gate(place: Place, of: Settings) -> Told:
+    """Compare the two. Outputs: verdict, "promote" or "refuse"."""
+    sides = gating.Sides(_candidate(place, of)[1], _incumbent(of)[1], of.suite, of.guard)
+    decision = gating.gate(place.agent.parent, place.agent, sides)
+    verdict = "promote" if decision.promote else "refuse"
+    return Told({"verdict": verdict}, report.markdown(decision), not decision.promote)
+
+
+def _candidate(place: Place, of: Settings) -> tuple[str, str, Path | None]:
+    """(model, what its evaluation is called, adapter)"""
+    from git_hone.ci.deploying import candidates
+    from git_hone.ci.training.publishing import GGUF
+
+    if of.candidate is not None:
+        return of.candidate, of.candidate, None
+    known = candidates.adapters(place.agent, of.role)
+    if not known:
+        raise UsageError(f"no candidate, and no adapter of {of.role} in {place.agent / 'lora'}", tip="name one with --candidate")
+    return str(bases.fetched(of)), known[-1].name, known[-1] / GGUF
+
+
+def _incumbent(of: Settings) -> tuple[str, str, Path | None]:
+    if of.incumbent is not None:
+        return of.incumbent, of.incumbent, None
+    base = bases.fetched(of)
+    return str(base), base.stem, None
+
+
+def _mine(place: Place, name: str) -> None:
+    import os
+
+    from git_hone.ci.suite import making
+
+    making.mine(place, name, len(os.sched_getaffinity(0)), lambda _: None)
+
+
+def _row(made: Evaluation) -> str:
+    n = len(made.attempts)
+    passed, usable = sum(one.passed for one in made.attempts), sum(one.usable for one in made.attempts)
+    middle = sorted(one.seconds for one in made.attempts)[n // 2]
+    return f"| {report.cell(made.model)} | {made.suite} | {passed} of {n} | {usable} | {middle:.1f} |"
