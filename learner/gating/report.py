@@ -59,7 +59,7 @@ def _mark(check: Check, decision: Decision) -> str:
 def cell(text: str) -> str:
     """Foreign words as one line of Markdown, with nothing in them that ends a cell or starts a tag.
 
-    >>> cell("a|b\n<img>")
-    'a\\\\|b &lt;img>'
+    >>> print(cell("a|b  <img>"))
+    a\\|b &lt;img>
     """
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
