@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
@@ -49,7 +49,8 @@ class Options:
 @dataclass(frozen=True)
 class Exported:
     """folder: None when there was no row to write. fresh: False when the same export stood there. manifest: its contents. sha256: its hash.
-    adapters: those that learned from changes that may no longer be learned from. notes: lines for a person."""
+    adapters: those that learned from changes that may no longer be learned from. notes: lines for a person. pruned: the
+    older exports that were removed."""
 
     folder: Path | None
     fresh: bool
@@ -57,6 +58,7 @@ class Exported:
     sha256: str
     adapters: list[dict[str, Any]]
     notes: list[str]
+    pruned: list[str] = field(default_factory=list)
 
 
 def export(place: Place, options: Options = Options()) -> Exported:
@@ -106,7 +108,16 @@ def export(place: Place, options: Options = Options()) -> Exported:
         fresh = publishing.publish(folder, files)
         if options.out is None:
             publishing.stamp(place, name, files, options.roles, middle)
-    return Exported(folder, fresh, body, digest, adapters, notes)
+        pruned, more = _pruned(place, int(config["autoExport.keep"])) if options.out is None else ([], [])
+    return Exported(folder, fresh, body, digest, adapters, notes + more, pruned)
+
+
+def _pruned(place: Place, keep: int) -> tuple[list[str], list[str]]:
+    """(the older exports that were removed, lines for a person). None is where a lineage cannot be read: it may name any of them."""
+    known, problems = lineage.adapters(place.agent / LORA)
+    if problems:
+        return [], ["no older export was removed, as it is not known what each adapter learned from"]
+    return publishing.prune(place, keep, {of.dataset_sha256 for _, of in known}, {of.dataset for _, of in known}), []
 
 
 def contents(found: Gathered, options: Options, suite: Suite, about: dict[str, Any]) -> tuple[dict[str, bytes], dict[str, Any]]:

@@ -54,7 +54,8 @@ def command(
     """Write training data from the changes that proved themselves, or the whole record as a database.
 
     Only what is matured, untampered, unreverted and kept is written; what is not is counted with the reason. Secrets and people are
-    removed. The same history and configuration give the same bytes. Exit code 1: there was nothing to write.
+    removed. The same history and configuration give the same bytes. Of older exports in .agent/sft the newest stay (autoExport.keep), and each
+    that an adapter learned from. Exit code 1: there was nothing to write.
 
     \b
     Examples:
@@ -80,7 +81,7 @@ def command(
     done = export(place, Options(chosen, kinds, difficulty, min_reward, limit, since and since.replace(tzinfo=timezone.utc), out))
     if as_json:
         body = {"folder": None if done.folder is None else str(done.folder), "written": done.fresh, "manifest_sha256": done.sha256,
-                "retracted": done.adapters, "notes": done.notes, "manifest": done.manifest}  # fmt: skip
+                "retracted": done.adapters, "pruned": done.pruned, "notes": done.notes, "manifest": done.manifest}  # fmt: skip
         click.echo(json.dumps(body, indent=2))
     else:
         for row in words(done):
@@ -111,4 +112,6 @@ def words(done: Exported) -> list[str]:
     for one in done.adapters:
         whys = ", ".join(f"{change} ({why})" for change, why in one["changes"].items())
         out.append(f"adapter {one['adapter']} in {one['folder']} learned from what may no longer be learned from: {whys}")
+    if done.pruned:
+        out.append(f"removed {len(done.pruned)} older exports that no adapter learned from: {', '.join(done.pruned)}")
     return out + [f"note: {line}" for line in done.notes]
