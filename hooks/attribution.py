@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from git_hone.hooks import commits as history
-from git_hone.hooks import git
+from git_hone.hooks import git, hidden
 from git_hone.hooks.commits import Commit, FileChange
 from git_hone.hooks.diffs import Pair, diff_pairs
 from git_hone.hooks.heirs import Heirs, Typed, agents_words
@@ -91,7 +91,8 @@ def attribute(
     """
     found: dict[str, list[FileLines]] = {}
     paths = state.node_paths()
-    if not paths and not any(default[commit.id] == UNKNOWN and linked.get(commit.id) for commit in commits):
+    unseen = hidden.unseen(place, state, commits, default)
+    if not paths and not unseen and not any(default[commit.id] == UNKNOWN and linked.get(commit.id) for commit in commits):
         return found
     heirs = Heirs(
         place, state, {old for c in commits if default[c.id] == UNKNOWN for old in linked.get(c.id, ())}, default, found
@@ -113,7 +114,9 @@ def attribute(
             _forget_what_came_later(state, commit, work)
         kind = default[commit.id]
         persons = heirs.of(linked.get(commit.id, ())) if kind == UNKNOWN else {}
-        if not work and not persons and commit.id not in by_hand and (kind == UNKNOWN or len(commit.files) > MANY_FILES):
+        veiled = {path for name, path in unseen if name == commit.id}
+        bare = not work and not persons and not veiled and commit.id not in by_hand
+        if bare and (kind == UNKNOWN or len(commit.files) > MANY_FILES):
             continue
         rest = [change for change in commit.files if change.is_file and not any(w.change is change for w in work)]
         hunks = diff_pairs(place.common, _pairs(work) + [(c.before, c.after) for c in rest])
@@ -121,8 +124,9 @@ def attribute(
             for w in work:
                 w.content = objects.blob(w.change.after) if w.change.after else b""
         typed = heirs.typed if kind == UNKNOWN and commit.id in by_hand and linked.get(commit.id) else None
-        lines = [_lines(state, w, hunks, kind, persons.get(w.change.path, Counter()), typed) for w in work]
-        lines += [_plain(state, commit, c, hunks, kind, persons.get(c.path, Counter()), typed) for c in rest]
+        kinds = {change.path: UNKNOWN if change.path in veiled else kind for change in commit.files}
+        lines = [_lines(state, w, hunks, kinds[w.change.path], persons.get(w.change.path, Counter()), typed) for w in work]
+        lines += [_plain(state, commit, c, hunks, kinds[c.path], persons.get(c.path, Counter()), typed) for c in rest]
         paths |= {w.change.path for w in work}  # seen from here on
         if any(f.atoms or f.killed or f.unknown for f in lines):
             found[commit.id] = lines

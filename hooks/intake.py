@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from git_hone.hooks import commits as history
+from git_hone.hooks import hidden
 from git_hone.hooks.consent import excluded
 from git_hone.hooks.diffs import Pair
 from git_hone.hooks.following import STALE_S, Transition, follow, lose
@@ -231,9 +232,12 @@ def _transitions(
             "began": use["at"] if use else None}  # fmt: skip
     found = []
     if pair:
-        for change in trees.get(pair, ()):
+        hidden.looked(state, event.at, pair[1])
+        changes = trees.get(pair, ())
+        veiled = hidden.brought_to_light(place, state, changes)
+        for change in changes:
             if change.mode.startswith("100") or not change.after:
-                edit = None if moves else base
+                edit = None if moves or change.path in veiled else base
                 found.append(
                     Transition(
                         event.at,

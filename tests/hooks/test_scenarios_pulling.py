@@ -100,6 +100,50 @@ def test_an_ignored_file_that_is_added_by_force(p: Play) -> None:
     assert lines(p) == (4, 0, 0)
 
 
+def test_an_ignored_file_that_a_shell_command_wrote(p: Play) -> None:
+    """No look saw it: whoever adds it, nobody can tell who wrote it. What a person adds beside it stays the person's."""
+    p.human(".gitignore", p.read(".gitignore") + "*.out\n/build/\n")
+    p.commit("ignore")
+    p.human("before.out", block("early", 2))
+    p.git("add", "-f", "before.out")
+    p.git("commit", "-qm", "forced before any agent was here")
+    assert lines(p) == (0, 2, 0)
+    p.prompt("make it")
+    p.shell("mkdir build && seq -f 'made by the agent %g' 5 > build/made.py && git add -f build/made.py")
+    p.human("mine.py", block("mine", 3))
+    p.git("add", "mine.py")
+    p.git("commit", "-qm", "forced by the agent, committed by a person")
+    assert lines(p) == (0, 3, 5)
+    p.shell("seq -f 'also made by the agent %g' 4 > made.out")
+    p.git("add", "-f", "made.out")
+    p.git("commit", "-qm", "forced by a person")
+    assert lines(p) == (0, 0, 4)
+    p.human("made.out", p.read("made.out") + block("more", 2))
+    p.git("commit", "-qam", "it is tracked now")
+    assert lines(p) == (0, 2, 0)
+    p.shell("seq -f 'tracked, so seen %g' 3 >> build/made.py")
+    p.git("commit", "-qam", "a look sees it now")
+    assert lines(p) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("by", ["person, in one commit", "person, in two commits", "agent"])
+def test_a_file_that_is_ignored_no_longer(p: Play, by: str) -> None:
+    """A shell command or a person wrote it while it was ignored: it is neither the agent's nor a person's for certain."""
+    p.human(".gitignore", p.read(".gitignore") + "*.out\n")
+    p.commit("ignore")
+    p.prompt("make it")
+    p.shell("seq -f 'made by somebody %g' 4 > made.out")
+    plain = "printf '.claude/\\n.own-hooks/\\n' > .gitignore"
+    if by == "agent":
+        p.shell(plain)
+    else:
+        p.human(".gitignore", ".claude/\n.own-hooks/\n")
+    if by == "person, in two commits":
+        p.git("commit", "-qm", "ignore no more", ".gitignore")
+    p.commit("add it")
+    assert lines(p) == (0, 0, 4)
+
+
 def test_an_amend_past_every_hook(p: Play) -> None:
     """`--no-verify` on commit and amend, with hooks of the person's that would refuse both."""
     hook = p.repo / p.git("rev-parse", "--git-path", "hooks/pre-commit")
