@@ -21,6 +21,7 @@ NAME = click.option(
 JOBS = click.option(
     "--jobs", type=click.IntRange(min=1, max=64), metavar="N", help="Candidates at a time.  [default: one a core]"
 )
+SIZES = (30, 60, 120, 250, 500)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
@@ -37,6 +38,7 @@ def command() -> None:
       git hone suite mine --commits 1000
       git hone suite inject --limit 20
       git hone suite verify
+      git hone suite power
     """
 
 
@@ -170,6 +172,47 @@ def list_(name: str, as_json: bool) -> None:
     head = ("task", "to fix", "to keep", "seconds", "date", "asked")
     click.echo(table.render(head, cells, right=head[1:4], width=table.line_width()))
     click.echo(f"{len(cells)} tasks, suite {name}, hash {manifest.hash[:12]}", err=True)
+
+
+@command.command("power")
+@click.option("--tasks", "sizes", multiple=True, type=click.IntRange(min=1, max=2000), metavar="N",
+              help="A number of tasks; may be given again.  [default: 30, 60, 120, 250, 500]")  # fmt: skip
+@click.option("--lost", type=click.FloatRange(min=0, max=0.45, min_open=True), default=0.05, show_default=True, metavar="SHARE",
+              help="Of the tasks: lost by chance, to a candidate that is better all in all.")  # fmt: skip
+@AS_JSON
+def power(sizes: tuple[int, ...], lost: float, as_json: bool) -> None:
+    """What suites of so many tasks can show, by the gate's own arithmetic and the thresholds in `promotion` of the configuration.
+
+    detects: the smallest gain on the target suite that the gate sees four times in five, in points of 100 tasks. passes: the chance that a
+    candidate which is no worse gets through the guard suite, where the two pass different tasks twice as often as --lost says.
+
+    \b
+    Example:
+      git hone suite power --tasks 60 --tasks 200
+    """
+    from git_hone.hooks.install.agent_folder import CONFIG
+    from git_hone.learner import config
+    from git_hone.learner.gating import paired, verdict
+
+    limits = verdict.thresholds(config.load(_place().agent / CONFIG))
+    rows = [
+        (n, paired.detectable(n, lost, limits.level), paired.passes_guard(n, 2 * lost, limits.guard_margin) if limits.guard_margin else None)
+        for n in sorted(set(sizes)) or SIZES
+    ]  # fmt: skip
+    if as_json:
+        told = [{"tasks": n, "detects": detects, "passes": passes} for n, detects, passes in rows]
+        click.echo(json.dumps({"version": 1, "level": limits.level, "margin": limits.guard_margin, "lost": lost, "sizes": told}))
+        return
+    cells = [
+        (str(n), "nothing" if detects is None else f"+{100 * detects:.0f} points", "" if passes is None else f"{passes:.0%}")
+        for n, detects, passes in rows
+    ]
+    click.echo(
+        table.render(("tasks", "detects", "passes"), cells, right=("tasks", "detects", "passes"), width=table.line_width())
+    )
+    click.echo(
+        f"level {limits.level:g} a look, guard margin {limits.guard_margin:.0%}, {lost:.0%} of the tasks lost by chance", err=True
+    )
 
 
 def _place() -> Any:

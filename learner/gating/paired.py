@@ -10,11 +10,13 @@ import math
 import random
 from collections.abc import Sequence
 from functools import cache
+from statistics import NormalDist
 from typing import Final, NamedTuple
 
 RESAMPLES: Final = 4000
 POWER: Final = 0.8
 STEP: Final = 0.01
+NEGLIGIBLE: Final = 1e-9
 
 
 class Pair(NamedTuple):
@@ -130,6 +132,39 @@ def detectable(tasks: int, lost: float, alpha: float, wanted: float = POWER) -> 
         else:
             low = middle + 1
     return round(low * STEP, 2) if low <= steps else None
+
+
+def passes_guard(tasks: int, discordant: float, margin: float, tail: float = 0.05) -> float:
+    """The chance that a candidate which is as good as the incumbent is found not worse than `margin` (0..1) on so many independent tasks,
+    of which the two pass different ones with the chance `discordant`: half won, half lost.
+
+    Summed over all that may be won and lost, with the lower bound of `difference` from the normal distribution (`_lowest`). This chance is what makes
+    a guard suite large enough; of many tasks, a candidate that is worse by `margin` passes with about `tail`.
+
+    >>> [round(passes_guard(n, 0.05, 0.03), 2) for n in (60, 120, 250, 500)]
+    [0.29, 0.47, 0.7, 0.89]
+    """
+    if not (0 < discordant <= 1 and 0 < margin <= 1 and tasks > 0):
+        raise ValueError(f"tasks: {tasks}, discordant: {discordant}, margin: {margin}")
+    z = NormalDist().inv_cdf(1 - tail)
+    chance = 0.0
+    for m in range(tasks + 1):
+        of_m = _binomial(m, tasks, discordant)
+        if of_m < NEGLIGIBLE:
+            continue
+        least = next((w for w in range(m + 1) if _lowest(w, m - w, tasks, z) > -margin * tasks), m + 1)
+        chance += of_m * math.fsum(_binomial(w, m, 0.5) for w in range(least, m + 1))
+    return chance
+
+
+def _lowest(won: int, lost: int, tasks: int, z: float) -> int:
+    """The lower bound of won - lost that whole tasks drawn anew give: the quantile of a number that is whole.
+
+    >>> [_lowest(won, lost, tasks, 1.6449) for won, lost, tasks in ((0, 0, 100), (5, 3, 100), (10, 10, 200), (0, 1, 60))]
+    [0, -3, -7, -3]
+    """
+    mean = won - lost
+    return math.ceil(mean - z * math.sqrt(won + lost - mean**2 / tasks) - 0.5)
 
 
 @cache

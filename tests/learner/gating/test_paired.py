@@ -75,3 +75,28 @@ def test_the_interval_covers_the_truth() -> None:
         assert found is not None
         missed += not found.low <= 0.2 <= found.high
     assert 0.01 <= missed / trials <= 0.1
+
+
+@pytest.mark.parametrize(("n", "discordant", "margin"), [(60, 0.02, 0.03), (100, 0.1, 0.05), (150, 0.04, 0.03)])
+def test_a_guard_passes_as_often_as_the_bootstrap_lets_it(
+    n: int, discordant: float, margin: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paired, "RESAMPLES", 400)
+    chance, passed, trials = random.Random(8), 0, 100
+    for _ in range(trials):
+        results = [(chance.random(), chance.random() < 0.5) for _ in range(n)]
+        pairs = [
+            Pair(str(k), float(p < discordant and lost), float(p < discordant and not lost))
+            for k, (p, lost) in enumerate(results)
+        ]
+        found = paired.difference(pairs, tail=0.05)
+        passed += found is not None and found.low > -margin
+    assert paired.passes_guard(n, discordant, margin) == pytest.approx(passed / trials, abs=0.12)
+
+
+def test_a_guard_of_more_tasks_lets_through_what_is_no_worse() -> None:
+    chances = [paired.passes_guard(n, 0.1, 0.03) for n in (120, 250, 500, 1000)]
+    assert chances == sorted(chances) and chances[0] < 0.4 < 0.85 < chances[-1]
+    for wrong in ((0, 0.1, 0.03), (10, 0.0, 0.03), (10, 0.1, 0.0)):
+        with pytest.raises(ValueError, match="tasks"):
+            paired.passes_guard(*wrong)
