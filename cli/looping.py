@@ -28,7 +28,7 @@ def words(told: dict[str, Any], *, whole: bool = False) -> list[str]:
 def _next(told: dict[str, Any]) -> str:
     due = told["due"]
     if due["start"]:
-        return "; starts after the next commit" if told["on"] and not told["running"] else ""
+        return "; next: a commit, or git hone watch --once" if told["on"] and not told["running"] else ""
     return f", or one from {due['at']} on" if due["at"] else ""
 
 

@@ -25,6 +25,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,7 +109,7 @@ def due(place: Place, config: Config, now: float) -> loop.Due:
 def counted(place: Place, ask: Any) -> int:
     """What `ask` counts in the state; 0 where there is none that can be read."""
     try:
-        with contextlib.closing(sqlite3.connect(f"{(place.hone / 'state.db').as_uri()}?mode=ro", uri=True)) as db:
+        with contextlib.closing(sqlite3.connect(f"{(place.hone / 'state.db').absolute().as_uri()}?mode=ro", uri=True)) as db:
             return int(ask(db))
     except sqlite3.DatabaseError:
         return 0
@@ -195,7 +196,7 @@ def start(place: Place) -> None:
     env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key == "GIT_HONE_OFF"}
     with contextlib.suppress(OSError):
         subprocess.run(
-            ["sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", sys.executable, "-I", "-m", JOB, str(place.hone)],
+            ["sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", sys.executable, "-I", "-m", JOB, str(place.hone.absolute())],
             env=env, start_new_session=True, stdin=subprocess.DEVNULL, capture_output=True, check=False, cwd=place.cwd,
         )  # fmt: skip
 
@@ -206,6 +207,8 @@ def standing(place: Place, config: Config, now: float) -> dict[str, Any]:
     off = why_off(place, config)
     last, running = last_round(place), is_running(place)
     now_due = due(place, config, now)
+    if running:
+        now_due = replace(now_due, start=False, why="a round is at work")
     return {
         "on": off is None,
         "off_because": off and off[0],

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from git_hone.ci import gating
 from git_hone.ci.endpoints import EndpointError
+from git_hone.ci.evaluating import divergence
 from git_hone.ci.evaluating.engines import Engine, Served
 from git_hone.ci.evaluating.trying import Settings, attempt
 from git_hone.ci.suite import storing
@@ -78,9 +79,10 @@ def evaluate(place: Place, asked: Asked, tell: Callable[[int, int, Attempt], Non
             raise EndpointError("refused", f"{engine.name} was changed on its server while it was tried", tip="try it again")
     finally:
         engine.close()
+    compared = None if asked.adapter is None else divergence.measured(Path(asked.model), asked.adapter, kept)
     made = Evaluation(
         asked.name or engine.name, asked.suite, suite.manifest.hash, tuple(attempts), files=dict(engine.files),
-        base_sha256=engine.base_sha256, likelihood=likelihood, settings=asdict(asked.settings),
+        base_sha256=engine.base_sha256, divergence=compared, likelihood=likelihood, settings=asdict(asked.settings),
     )  # fmt: skip
     return made, write(place.agent, made)
 

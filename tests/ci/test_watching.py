@@ -19,11 +19,13 @@ import pytest
 from git_hone.ci.suite import storing
 from git_hone.ci.watching import chain, rounds, watching
 from git_hone.cli import main
-from git_hone.hooks import ripening, zero_touch
+from git_hone.hooks import forget, ripening, zero_touch
 from git_hone.hooks.drain import drain
 from git_hone.hooks.place import Place, find
+from git_hone.hooks.target import target
 from git_hone.learner import config as configuration
 from git_hone.learner.errors import DataError
+from git_hone.learner.store import Store
 from git_hone.learner.suite.tasks import Manifest
 
 _spec = importlib.util.spec_from_file_location("hone_played_watching", Path(__file__).with_name("played.py"))
@@ -122,7 +124,7 @@ def worked(tmp_path: Path, home: Path, n: int = 3) -> Any:
 
 def work(place: Place) -> None:
     """The worker, as a hook starts it."""
-    subprocess.run([sys.executable, "-I", "-m", "git_hone.hooks.worker", str(place.hone)], check=True)
+    subprocess.run([sys.executable, "-I", "-m", "git_hone.hooks.worker", ".git/hone"], cwd=place.top, check=True)
 
 
 def ready(place: Place, **learning: Any) -> int:
@@ -144,9 +146,18 @@ def test_what_may_be_learned_from_is_counted(tmp_path: Path, home: Path) -> None
     h.commit("again", 0)
     drain(h.place)
     assert ready(h.place) == 2, "the state is a cache"
+    first = h.git("log", "--format=%H", "--grep", f"Add {played.VERBS[0]}")
+    (kept,) = [row["change_id"] for row in Store(h.place.data).rows("changes") if row["commit"] == first]
+    (zero_touch.folder(h.place) / "train.log").parent.mkdir()
+    (zero_touch.folder(h.place) / "train.log").write_text(f"something about {kept}\n")
+    assert forget.forget(h.place, target(h.place, change=kept)).found == []
+    assert ready(h.place) == 1
+    assert not (zero_touch.folder(h.place) / "train.log").exists()
 
 
-def test_after_a_drain_the_worker_starts_the_loop_and_nothing_of_it_is_in_the_way(tmp_path: Path, home: Path) -> None:
+def test_after_a_drain_the_worker_starts_the_loop_and_nothing_of_it_is_in_the_way(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The real thing, from the hook to the refusal: an export is written, training is refused for lack of data."""
     h = worked(tmp_path, home)
     (h.place.agent / "learning-config.json").write_text('{"learning": {"mode": "active"}, "autoExport": {"minRuns": 3}}')
@@ -163,6 +174,13 @@ def test_after_a_drain_the_worker_starts_the_loop_and_nothing_of_it_is_in_the_wa
     assert last["why"] == "3 of 3 good runs"
     assert len((h.place.agent / "sft/coder_sft.jsonl").read_text().splitlines()) == 3
     until(lambda: not zero_touch.is_running(h.place))
+    monkeypatch.chdir(h.repo)
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    assert (
+        "refused at train: 3 of 500 examples of coder to train on\n            next: autoTrain.minExamples"
+        in capsys.readouterr().out
+    )
     work(h.place)
     assert zero_touch.last_round(h.place) == last, "refused once, it waits for something new"
 
