@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from git_hone.ci import gating
 from git_hone.ci.digests import file_sha256
 from git_hone.ci.training import base as bases
-from git_hone.ci.training import by_hand, convert, header, integrity, lora, publishing
+from git_hone.ci.training import by_hand, convert, header, integrity, lora, merge, publishing
 from git_hone.learner import ledger, lineage
 from git_hone.learner.errors import DataError, HoneError, UsageError
 from git_hone.learner.gating import evaluation
@@ -74,7 +74,7 @@ def merged(of: Candidate) -> Path:
     """The base with the adapter merged in, beside the adapter; made where it is not there yet. The same input gives the same bytes."""
     target = of.folder / MERGED
     if not target.is_file():
-        by_hand.merge_into(target, of.folder, of.base, KIND)
+        merge.merge(Path(of.base.at), of.folder, target, KIND, base_sha256=of.base.sha256, least=by_hand.LEAST_KEPT)
     head = header.read(target)  # whole? llama.cpp ends the process on a damaged one
     told = head.fields.get(convert.BASE_SHA256), head.fields.get(convert.ADAPTER_SHA256)
     if head.is_adapter or told != (of.base.sha256, file_sha256(of.folder / lora.WEIGHTS)):

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 from git_hone.ci.digests import file_sha256
 from git_hone.ci.training import base as bases
 from git_hone.ci.training import convert, integrity, merge, publishing
-from git_hone.learner.errors import DataError, UsageError
+from git_hone.learner.errors import UsageError
 
 MERGED: Final = "merged.gguf"
 """Beside the adapter; `git hone deploy` serves it where a server takes no adapters."""
@@ -49,31 +49,12 @@ def to_gguf(adapter: Path, base: str, out: Path | None, kind: Literal["F32", "F1
 
 
 def merged(adapter: Path, base: str, out: Path | None, kind: str, *, force: bool = False) -> Written:
-    """Write the GGUF model `base` with the adapter merged in, by default beside the adapter. Raises as `merge_into`."""
+    """Write the GGUF model `base` with the adapter merged in, by default beside the adapter. Raises DataError where less than
+    `LEAST_KEPT` of the change is left at that type, unless `force`; what was there stays then."""
     model, target = _gguf(base), out or adapter / MERGED
     _apart(target, model)
-    done = merge_into(target, adapter, model, kind, force=force)
+    done = merge.merge(Path(model.at), adapter, target, kind, base_sha256=model.sha256, least=0.0 if force else LEAST_KEPT)
     return Written(target, file_sha256(target), model.sha256, done.changed, done.kept)
-
-
-def merge_into(target: Path, adapter: Path, base: bases.Base, kind: str, *, force: bool = False) -> merge.Merged:
-    """Merge, and put the model at `target` once enough of the adapter is known to be in it.
-
-    Raises DataError, and leaves what was there, where less than `LEAST_KEPT` of the change is left at that type, unless `force`.
-    """
-    beside = target.with_name(f".tmp-merged-{target.name}")
-    try:
-        done = merge.merge(Path(base.at), adapter, beside, kind, base_sha256=base.sha256)
-        if done.kept < LEAST_KEPT and not force:
-            raise DataError(
-                f"{adapter}: merged at {kind}, {done.kept:.0%} of the adapter is left", tip="a finer type, or a base of one"
-            )
-        beside.replace(target)
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be written: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)
-    return done
 
 
 def checked(adapter: Path, base: str, trained: Path | None, *, scores: bool) -> Checked:

@@ -37,18 +37,21 @@ class Merged(NamedTuple):
     changed: int
 
 
-def merge(base: Path, adapter: Path, target: Path, kind: str = "Q8_0", *, base_sha256: str | None = None) -> Merged:
+def merge(
+    base: Path, adapter: Path, target: Path, kind: str = "Q8_0", *, base_sha256: str | None = None, least: float = 0.0
+) -> Merged:
     """Write the GGUF model `base` with the peft adapter in folder `adapter` merged in to `target`; weights of type `kind`.
 
     A tensor that the adapter does not touch is copied when its type is no wider than `kind`. Needs the memory of the largest tensor in
-    float32, several times. Raises DataError for what does not fit, UsageError for an unknown type, or where it cannot be written.
+    float32, several times. Raises DataError for what does not fit, and where less than the share `least` of the change is left, UsageError for
+    an unknown type, or where it cannot be written; `target` is then as it was.
     """
     if kind not in KINDS:
         raise UsageError(f"{kind}: not a type that can be written", tip=f"one of {', '.join(KINDS)}")
     need("gguf", "merging an adapter")
     head = header.read(base)
     read = lora.read(adapter)
-    return _write(head, target, kind, _deltas(head, read), read.scale, _lineage(read, base_sha256))
+    return _write(head, target, kind, _deltas(head, read), read.scale, _lineage(read, base_sha256), least=least)
 
 
 def widened(base: Path, target: Path) -> Path:
@@ -60,7 +63,8 @@ def widened(base: Path, target: Path) -> Path:
 
 
 def _write(
-    head: header.Header, target: Path, kind: str, deltas: Deltas, scale: float, more: dict[str, str], also: frozenset[str] = frozenset()
+    head: header.Header, target: Path, kind: str, deltas: Deltas, scale: float, more: dict[str, str], also: frozenset[str] = frozenset(),
+    *, least: float = 0.0,
 ) -> Merged:  # fmt: skip
     """`also`: tensors that become `kind` although nothing is added to them."""
     gguf = need("gguf", "writing a model")
@@ -78,7 +82,13 @@ def _write(
         for raw, one, all_ in _rounded(gguf, head, kinds, deltas, scale):
             writer.write_tensor_data(raw)
             along, whole = along + one, whole + all_
-    return Merged(target, kind, along / whole if whole else 0.0, len(deltas))
+        kept = along / whole if whole else 0.0
+        if kept < least:
+            raise DataError(
+                f"{target}: not written: merged at {kind}, {kept:.0%} of the adapter is left",
+                tip="a finer type, or a base of one",
+            )
+    return Merged(target, kind, kept, len(deltas))
 
 
 def weights(gguf: Any, head: header.Header, name: str) -> NDArray[np.float32]:

@@ -31,7 +31,7 @@ LIBRARIES: Final = ("torch", "transformers", "peft", "safetensors", "gguf")
 STEP: Final = re.compile(r"step (\d+)/(\d+)  loss (\S+)  left (.+)")
 ENDS: Final = {
     65: "the rows and the base do not go together",
-    66: "the base could not be loaded", 70: "training broke down", 71: "there was not enough memory",
+    66: "the base could not be loaded", 69: "there is no GPU that can be used", 70: "training broke down", 71: "there was not enough memory",
     74: "the disk is full, or cannot be written", 130: "stopped", -signal.SIGINT: "stopped", -signal.SIGTERM: "stopped",
     -signal.SIGKILL: "it was killed, most often because the machine ran out of memory",
 }  # fmt: skip

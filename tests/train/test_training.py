@@ -174,6 +174,12 @@ def test_a_rate_that_breaks_the_model_is_told(bench: Bench) -> None:
     assert "the loss is not a number after step 1" in said
 
 
+def test_without_a_gpu_it_says_so_when_one_is_asked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    _, said = bench("--epochs", 1, "--device", "cuda", check=False)
+    assert "there is no GPU that can be used" in said and "--device cpu" in said
+
+
 def test_a_base_that_cannot_be_fetched_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     _, said = bench(base="nobody-here/no-such-model", check=False)

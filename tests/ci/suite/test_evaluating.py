@@ -133,13 +133,23 @@ def test_a_secret_in_an_answer_is_counted_and_refused(suite: Any, serve: Callabl
     assert [check.outcome for check in decision.checks if check.name == "canary"] == ["fail"]
 
 
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("auth", "key"),
+        ("nonsense", "did not answer as"),
+        ("slow", "no answer from"),
+        ("failing", "failed"),
+        ("truncated", "broke in the"),
+    ],
+)
 def test_a_server_that_answers_nothing_is_an_error_and_no_result(
-    suite: Any, serve: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    suite: Any, serve: Callable[..., Any], capsys: pytest.CaptureFixture[str], mode: str, words: str
 ) -> None:
-    server = serve("openai-compatible", "auth", text=said(RIGHT))
+    server = serve("openai-compatible", mode, text=said(RIGHT))
     model(suite, server)
-    assert main(["evaluate", "--model", "coder"]) == 1
-    assert "key" in capsys.readouterr().err
+    assert main(["evaluate", "--model", "coder", "--timeout", "1"]) == 1
+    assert words in capsys.readouterr().err
     assert not gating.file_of(suite.path / ".agent", "repository", "coder").exists()
     server.mode = "fine"
     assert main(["evaluate", "--model", "coder"]) == 0
