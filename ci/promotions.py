@@ -33,14 +33,19 @@ def record(agent: Path, line: Mapping[str, Any], now: datetime | None = None) ->
     reason to stop what the ledger says already.
     """
     whole = ledger.append(agent, line, now)
+    note(agent, whole)
+    return whole
+
+
+def note(agent: Path, line: Mapping[str, Any]) -> None:
+    """Add the event of a line of the ledger to the notes, as far as `record` would."""
     with contextlib.suppress(GitError, UsageError):
         place = find(agent.parent)
         config, _ = config_of(place)
         head = git.line(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], place.cwd)
         if head and place.hone.is_dir() and config.enabled:
-            at = datetime.fromisoformat(whole["at"]).timestamp()
-            notes.write(place.cwd, {head: [event(whole, head)]}, at, config["notes.shards"])
-    return whole
+            at = datetime.fromisoformat(line["at"]).timestamp()
+            notes.write(place.cwd, {head: [event(line, head)]}, at, config["notes.shards"])
 
 
 def event(line: Mapping[str, Any], commit: str) -> dict[str, Any]:
@@ -52,4 +57,8 @@ def event(line: Mapping[str, Any], commit: str) -> dict[str, Any]:
     """
     body = {"v": 1, "type": "promotion", "at": line["at"], "commit": commit}
     body |= {name: line[name] for name in SHARED if name in line}
+    if "numbers" in body:
+        body["numbers"] = {
+            name: value for name, value in line["numbers"].items() if value is None or isinstance(value, int | float)
+        }
     return body | {"id": digest("v", json.dumps(body, sort_keys=True))}

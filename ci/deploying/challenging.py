@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from git_hone.ci import promotions
 from git_hone.ci.deploying import champions, deploying
 from git_hone.hooks.place import Place
 from git_hone.learner import canary_evidence, experience, ledger
@@ -94,7 +95,7 @@ def settle(place: Place, role_name: str, base: str | None) -> tuple[Trial, deplo
         return trial, None
     line = {"what": "evidence", "role": role_name, "from": role.champion, "to": id_, "numbers": as_json(trial)}
     try:
-        ledger.append(place.agent, line)
+        promotions.record(place.agent, line)
     except OSError as error:
         raise ConfigError(
             f"{place.agent / ledger.FILE}: cannot be written: {error.strerror}", tip="nothing was changed"

@@ -66,12 +66,13 @@ def evaluate(place: Place, of: Settings, tell: Callable[[int, int, Attempt], Non
     """Try candidate and incumbent on the suite, and on the guard suite; the suite is mined first where there is none."""
     from git_hone.ci.evaluating import evaluating
 
-    if not (storing.folder_of(place.agent, of.suite) / storing.MANIFEST).exists():
-        _mine(place, of.suite)
+    suite, guard = _suites(place, of)
+    if not (storing.folder_of(place.agent, suite) / storing.MANIFEST).exists():
+        _mine(place, suite)
     rows = []
-    for suite in (of.suite, *((of.guard,) if of.guard else ())):
-        for model, name, adapter in (_incumbent(of), _candidate(place, of)):
-            asked = evaluating.Asked(model, suite, adapter, name)
+    for name in (suite, *((guard,) if guard else ())):
+        for model, called, adapter in (_incumbent(of), _candidate(place, of)):
+            asked = evaluating.Asked(model, name, adapter, called)
             made, _ = evaluating.evaluate(place, asked, tell)
             rows.append(_row(made))
     head = ["| model | suite | passed | usable answers | seconds a task |", "|---|---|---|---|---|"]
@@ -80,10 +81,17 @@ def evaluate(place: Place, of: Settings, tell: Callable[[int, int, Attempt], Non
 
 def gate(place: Place, of: Settings) -> Told:
     """Compare the two. Outputs: verdict, "promote" or "refuse"."""
-    sides = gating.Sides(_candidate(place, of)[1], _incumbent(of)[1], of.suite, of.guard)
+    sides = gating.Sides(_candidate(place, of)[1], _incumbent(of)[1], *_suites(place, of))
     decision = gating.gate(place.agent.parent, place.agent, sides)
     verdict = "promote" if decision.promote else "refuse"
     return Told({"verdict": verdict}, report.markdown(decision), not decision.promote)
+
+
+def _suites(place: Place, of: Settings) -> tuple[str, str | None]:
+    config = configuration.load(place.agent / "learning-config.json")
+    suite, guard = of.suite or str(config["promotion.suite"]), str(config["promotion.guard"])
+    known = storing.names(place.agent)
+    return suite, of.guard or (guard if guard in known and guard != suite else None)
 
 
 def _candidate(place: Place, of: Settings) -> tuple[str, str, Path | None]:

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from git_hone.ci import gating, promotions
 from git_hone.ci.learning.jobs import Told
-from git_hone.hooks import git, notes
-from git_hone.hooks.drain import config_of
+from git_hone.hooks import git
 from git_hone.hooks.notes_refs import IDENTITY
 from git_hone.hooks.place import Place
 from git_hone.hooks.sync import NETWORK
@@ -50,7 +49,7 @@ def promote(place: Place, remote: str | None = "origin") -> Told:
     if git.line(["rev-parse", "--verify", "--quiet", ref], place.cwd) not in (None, commit):
         raise UsageError(f"{branch}: is there, and is something else", tip=f"git branch -D {branch} if nobody needs it")
     git.run(["update-ref", ref, commit], place.cwd)
-    _note(place, head, line, at)
+    promotions.note(place.agent, line)  # the gate may have looked in another clone, whose notes were not pushed
     if remote is not None:
         env = {key: value for key, value in os.environ.items() if key.startswith(NETWORK)}
         try:
@@ -105,10 +104,3 @@ def _message(line: dict[str, Any]) -> str:
     to, before, reason = (" ".join(str(line.get(name)).split()) for name in ("to", "from", "reason"))
     where = f"Suite {line.get('suite')}, {str(line.get('suite_hash'))[:12]}, look {line.get('look')}."
     return f"Promote {to}\n\nIn place of {before}: {reason}.\n{where}\n"
-
-
-def _note(place: Place, head: str, line: dict[str, Any], at: datetime) -> None:
-    """The gate may have looked in another clone, whose notes were not pushed."""
-    config, _ = config_of(place)
-    if place.hone.is_dir() and config.enabled:
-        notes.write(place.cwd, {head: [promotions.event(line, head)]}, at.timestamp(), config["notes.shards"])

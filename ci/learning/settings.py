@@ -9,10 +9,11 @@ from git_hone.learner.errors import UsageError
 
 class Settings(NamedTuple):
     """candidate: a model to judge, None for the adapter that was trained. incumbent: the model in place, None for the base. base: a GGUF file
-    or an https address of one, whose SHA-256 is base_sha256. guard: a suite on which the candidate must not be worse, None to leave it out."""
+    or an https address of one, whose SHA-256 is base_sha256. suite, guard: None is what `promotion` of the configuration names, the guard only
+    where there is such a suite."""
 
     role: str = "coder"
-    suite: str = "repository"
+    suite: str | None = None
     guard: str | None = None
     candidate: str | None = None
     incumbent: str | None = None

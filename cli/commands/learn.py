@@ -21,8 +21,13 @@ JOBS = ("export", "train", "evaluate", "gate", "promote")
     envvar="HONE_ROLE",
     help="Whose model.",
 )
-@click.option("--suite", default="repository", show_default=True, metavar="NAME", envvar="HONE_SUITE", help="The target tasks.")
-@click.option("--guard", metavar="NAME", envvar="HONE_GUARD", help="The suite on which the candidate must not be worse.")
+@click.option("--suite", metavar="NAME", envvar="HONE_SUITE", help="The target tasks.  [default: promotion.suite]")
+@click.option(
+    "--guard",
+    metavar="NAME",
+    envvar="HONE_GUARD",
+    help="The suite on which the candidate must not be worse.  [default: promotion.guard, where it is there]",
+)
 @click.option(
     "--candidate", metavar="MODEL", envvar="HONE_CANDIDATE", help="A model to judge.  [default: the adapter that was trained]"
 )

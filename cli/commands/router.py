@@ -254,7 +254,9 @@ def adopt(price: float | None, force: bool, reason: str | None, as_json: bool) -
     told = _evaluated(place, place.agent / CANDIDATE, None, price)
     adopted = force or told["verdict"] == "better"
     if adopted:
-        promotion.adopt(place.agent, told, reason)
+        from git_hone.ci import promotions
+
+        promotions.note(place.agent, promotion.adopt(place.agent, told, reason))
     if as_json:
         click.echo(json.dumps(told | {"adopted": adopted}))
     else:

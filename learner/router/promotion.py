@@ -17,8 +17,8 @@ PREVIOUS: Final = "router.previous.json"
 NUMBERS: Final = ("choices", "price_of_reward_usd", "better_by", "reward_by", "cost_usd_by", "unsupported", "why")
 
 
-def adopt(folder: Path, judged: Mapping[str, Any], reason: str | None = None, now: datetime | None = None) -> None:
-    """Put the candidate of the `.agent` folder in place. `judged`: what `git hone router evaluate --json` says of it.
+def adopt(folder: Path, judged: Mapping[str, Any], reason: str | None = None, now: datetime | None = None) -> dict[str, Any]:
+    """Put the candidate of the `.agent` folder in place; the line of the ledger. `judged`: what `git hone router evaluate --json` says of it.
 
     Each file is replaced in one step, the router last but one: a power cut leaves the old router or the new one, and at worst no
     line in the ledger. Raises UsageError when the candidate is not the one that was judged, ConfigError when a file cannot be written.
@@ -34,7 +34,7 @@ def adopt(folder: Path, judged: Mapping[str, Any], reason: str | None = None, no
         if (folder / ROUTER).exists():
             ledger.replace(folder / PREVIOUS, (folder / ROUTER).read_bytes())
         (folder / CANDIDATE).replace(folder / ROUTER)
-        ledger.append(folder, line, now)
+        return ledger.append(folder, line, now)
     except OSError as error:
         raise ConfigError(f"{error.filename or folder}: cannot be written: {error.strerror or error}",
                           tip="look at `git hone router show`, then try again") from None  # fmt: skip
