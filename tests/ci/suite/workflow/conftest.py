@@ -31,11 +31,15 @@ runner = sys.modules["hone_runner"]
 
 TASKS = 7
 """One more than so many must tell two models apart."""
-CONFIG = {"version": 1, "promotion": {"optional": ["guard", "likelihood", "divergence", "latency"], "maxLatency": 100}}
+CONFIG = {
+    "version": 1,
+    "autoTrain": {"minExamples": 12, "epochs": 1},
+    "promotion": {"optional": ["guard", "likelihood", "divergence", "latency"], "maxLatency": 100},
+}
 
 
-def suite() -> tuple[Manifest, dict[str, bytes]]:
-    """`double` of seven modules is wrong, and each has a test of its own."""
+def suite(n: int = TASKS) -> tuple[Manifest, dict[str, bytes]]:
+    """`double` of so many modules is wrong, and each has a test of its own."""
     contents: dict[str, bytes] = {}
 
     def put(text: str) -> File:
@@ -58,7 +62,7 @@ def suite() -> tuple[Manifest, dict[str, bytes]]:
         "junit_family=xunit1",
     )
     tasks = []
-    for k in range(TASKS):
+    for k in range(n):
         test = {f"test_m{k}.py": put(f"from m{k} import double\n\n\ndef test_double():\n    assert double(3) == 6\n")}
         tasks.append(
             Task(f"t{k}", "mined", f"Let double of m{k} double.", (f"m{k}.py",), {f"m{k}.py": put("def double(x):\n    return x\n")}, test,
@@ -83,6 +87,7 @@ class Scratch:
     gh: Path
     work: Path
     secrets: dict[str, str]
+    edit: Callable[[str], str] = str
 
     def refs(self) -> dict[str, str]:
         rows = (row.split(" ") for row in self.remote.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines())
@@ -98,10 +103,18 @@ class Scratch:
         folder.mkdir(parents=True)
         ledger.append(folder, line)
         gate = runner.Job(outputs={"verdict": "promote"})
-        return self._run(None, {}).one("promote", {"gate": gate})
+        return self._run(None, {}).all(dict.fromkeys(("export", "train", "evaluate"), runner.Job()) | {"gate": gate})["promote"]
+
+    def after_export(self, rows: str, **variables: str) -> dict[str, Any]:
+        """All jobs but the first, which exported these rows."""
+        folder = self.work / "artifacts" / "hone-export"
+        folder.mkdir(parents=True)
+        (folder / "coder_sft.train.jsonl").write_text(rows)
+        jobs: dict[str, Any] = self._run(None, variables).all({"export": runner.Job(outputs={"enough": "true"})})
+        return jobs
 
     def _run(self, inputs: dict[str, str] | None, variables: dict[str, str]) -> Any:
-        text = (self.clone.path / workflow.FILE).read_text()
+        text = self.edit((self.clone.path / workflow.FILE).read_text())
         return runner.Run(
             text, self.remote.path, self.work, inputs=inputs, variables=variables, secrets=self.secrets, tools=self.gh.parent
         )
@@ -109,8 +122,10 @@ class Scratch:
 
 @pytest.fixture
 def scratch(
-    repo: Callable[..., Any], environments: Path, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Scratch:
+    repo: Callable[..., Any], environments: Path, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Scratch:  # fmt: skip
+    """`indirect` parameter: how many tasks the suite has."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(environments))
     server = serve("openai-compatible", text=answers)
     remote, clone = repo("remote.git", "--bare"), repo("clone")
@@ -129,7 +144,7 @@ def scratch(
         for name in ("good", "bad", "worse")
     ]
     clone.write(".agent/model_variants.json", json.dumps(models))
-    manifest, contents = suite()
+    manifest, contents = suite(getattr(request, "param", TASKS))
     storing.save(storing.folder_of(clone.path / ".agent", "repository"), manifest, contents.__getitem__)
     clone.git("add", "-f", ".agent/suite")
     clone.commit("Use git-hone")

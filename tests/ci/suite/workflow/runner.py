@@ -71,18 +71,14 @@ class Run:
         }  # fmt: skip
         self.jobs: dict[str, Job] = {}
 
-    def all(self) -> dict[str, Job]:
-        """Run every job, in the order of their needs."""
-        waiting = dict(self.body["jobs"])
+    def all(self, before: Mapping[str, Job] | None = None) -> dict[str, Job]:
+        """Run every job, in the order of their needs, but those that ended as `before` says."""
+        self.jobs = dict(before or {})
+        waiting = {name: job for name, job in self.body["jobs"].items() if name not in self.jobs}
         while waiting:
             name = next(one for one, job in waiting.items() if not set(needs_of(job)) & waiting.keys())
             self.jobs[name] = self._job(name, waiting.pop(name))
         return self.jobs
-
-    def one(self, name: str, before: Mapping[str, Job]) -> Job:
-        """Run one job, after others that ended as `before` says."""
-        self.jobs = dict(before)
-        return self._job(name, self.body["jobs"][name])
 
     def _ancestors(self, names: list[str]) -> set[str]:
         return {*names, *(far for one in names for far in self._ancestors(self.jobs[one].needs))}
@@ -125,7 +121,7 @@ class Run:
                     self._action(step["uses"].split("@")[0], given, folder / "workspace")
                 else:
                     env |= {key: str(value) for key, value in own.items()} | {"GITHUB_OUTPUT": str(output)}
-                    made.log += self._run(step, env, folder)
+                    made.log += self._run(step, filled(step["run"], whole, state), env, folder)
             except Failed as failed:
                 made.result, made.log = "failure", f"{made.log}{failed}"
             more |= read(own["GITHUB_ENV"])
@@ -134,9 +130,9 @@ class Run:
         made.outputs = {key: filled(value, contexts | {"steps": steps}, state) for key, value in job.get("outputs", {}).items()}
         return made
 
-    def _run(self, step: Mapping[str, Any], env: Mapping[str, str], folder: Path) -> str:
+    def _run(self, step: Mapping[str, Any], text: str, env: Mapping[str, str], folder: Path) -> str:
         script = folder / "temp" / "step.sh"
-        script.write_text(step["run"])
+        script.write_text(text)
         path = [
             *([str(self.tools)] if self.tools else []),
             str(Path(sys.executable).parent),

@@ -11,7 +11,7 @@ import pytest
 from git_hone.cli import main
 from git_hone.hooks import notes
 
-HOSTILE = "$(touch pwned);`touch pwned`\"';touch pwned;#${{ github.token }}"
+HOSTILE = """x; touch pwned; $(touch pwned) `touch pwned` "quoted" 'too' #${{ github.token }}"""
 
 
 def results(jobs: dict[str, Any]) -> list[tuple[str, str]]:
@@ -94,10 +94,17 @@ def test_a_remote_that_does_not_take_the_branch_fails_the_job(scratch: Any) -> N
     assert "origin did not take hone/promote-" in job.log
 
 
-@pytest.mark.parametrize("newline", ["", "\n::set-output name=verdict::promote\n"])
-def test_what_a_person_types_is_never_run(scratch: Any, newline: str, tmp_path: Path) -> None:
+def test_a_careless_workflow_would_be_noticed(scratch: Any, tmp_path: Path) -> None:
+    line = 'run: python -m pip install --quiet "$HONE_PACKAGE"'
+    scratch.edit = lambda text: text.replace(line, "run: echo ${{ inputs.candidate }}", 1)
+    scratch.run({"candidate": HOSTILE})
+    assert list(tmp_path.rglob("pwned"))
+
+
+@pytest.mark.parametrize("more", ["", "\"'\n::set-output name=verdict::promote\n"])
+def test_what_a_person_types_is_never_run(scratch: Any, more: str, tmp_path: Path) -> None:
     before = scratch.refs()
-    typed = HOSTILE + newline
+    typed = HOSTILE + more
     inputs = dict.fromkeys(("candidate", "incumbent", "base", "base_sha256", "suite", "guard"), typed)
     jobs = scratch.run(inputs)
     assert jobs["promote"].result == "skipped"
