@@ -16,26 +16,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from git_hone.hooks import forget_refs, learned
+from git_hone.hooks import forget_refs, kept, learned
 from git_hone.hooks.consent import Tombstones
 from git_hone.hooks.lines import UNKNOWN, edit_of, pack, unpack
 from git_hone.hooks.lock import locked
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 from git_hone.hooks.target import Report, Target, dump, past, scrub_json
-from git_hone.learner import variants
 from git_hone.learner.errors import UsageError
 from git_hone.learner.store import Store
 from git_hone.learner.store.erase import erase, every_row
 
-CACHES: Final = ("aging", "set-aside", "identities.json", "worker.log", "last-drain.json", "config-verdict.json", "learn")
-"""What is made anew when it is needed, or was only kept in case of need."""
-LOOP: Final = "loop"
-"""What the loop said and how it stands (hooks/zero_touch.py): a file of it goes when it mentions what is forgotten."""
-REMADE: Final = ("identities.json", "worker.log", "last-drain.json", "config-verdict.json")
-
-SETTINGS: Final = ("learning-config.json", ".gitignore", variants.PROMPTS, variants.MODELS)
-"""Files under `.agent` that a person writes."""
+SUITES: Final = "suite"
 
 
 def forget(place: Place, what: Target) -> Report:
@@ -94,17 +86,14 @@ def _everything(place: Place, report: Report) -> None:
         if (place.agent / name).is_dir():
             report.removed[f".agent/{name}"] += sum(file.is_file() for file in (place.agent / name).rglob("*"))
             _gone(place.agent / name)
-    for kind, file in list(_loose_files(place)):
-        if kind == ".agent":
-            file.unlink()
-            report.removed[kind] += 1
+    for kind, file in list(kept.files(place)):
+        file.unlink(missing_ok=True)
+        report.removed[kind] += 1
     for file in sorted(place.hone.iterdir()):
-        if file.name.startswith(("state", "journal.jsonl")) or file.name in (*CACHES, LOOP, "unreadable"):
-            shutil.rmtree(file) if file.is_dir() else file.unlink()
+        if file.name.startswith("state"):
+            file.unlink()
             report.removed[f"hone/{file.name}"] += 1
-    for file in place.inbox.glob("*"):
-        file.unlink()
-        report.removed["inbox"] += 1
+    (place.agent / kept.CHAMPIONS).unlink(missing_ok=True)
 
 
 def _store(place: Place, what: Target, report: Report) -> None:
@@ -197,37 +186,22 @@ def _scrub_tables(db: sqlite3.Connection, what: Target) -> None:
                 db.execute(f"insert or ignore into {name} values ({places})", after)  # noqa: S608 - names of ours
 
 
-def _loose_files(place: Place) -> Iterator[tuple[str, Path]]:
-    """(kind of place, file) of what we keep outside the store, the state and the notes."""
-    for file in place.inbox.glob("*"):
-        yield "inbox", file
-    for name in ("unreadable", *CACHES):
-        folder = place.hone / name
-        yield from ((name, file) for file in (folder.rglob("*") if folder.is_dir() else [folder]) if file.is_file())
-    yield from (("journal", file) for file in place.hone.glob("journal.jsonl*"))
-    yield from (("loop", file) for file in (place.hone / LOOP).glob("*") if file.is_file())
-    if place.agent.is_dir():
-        own = {place.data, place.agent / "quarantine"}
-        for file in place.agent.rglob("*"):
-            if (
-                file.is_file()
-                and not own & set(file.parents)
-                and file.name not in SETTINGS
-                and not learned.is_weights(place, file)
-            ):
-                yield ".agent", file
-
-
 def _files(place: Place, what: Target, report: Report) -> None:
     """Lines of line-wise files go alone; another file that mentions it goes whole, as it can be made anew."""
     report.removed["exports"] += learned.remove_exports(place, what.within, what.commits)
-    for kind, file in list(_loose_files(place)):
-        text = file.read_bytes().decode("utf-8", "surrogateescape")
-        if kind in CACHES:
+    for manifest in sorted((place.agent / SUITES).glob("*/manifest.json")):
+        if any(what.within(text) for file in sorted(manifest.parent.iterdir()) if file.is_file() for text in kept.texts(file)):
+            shutil.rmtree(manifest.parent)  # its hash says that it is whole
+            report.removed["suites"] += 1
+    for kind, file in list(kept.files(place)):
+        if not file.exists():  # the reason beside what could not be read
+            continue
+        if kind in kept.CACHES:
             file.unlink()
-        elif learned.is_lineage(place, file) or not what.within(text):
+        elif learned.is_lineage(place, file) or not any(map(what.within, kept.texts(file))):
             continue
         elif file.suffix in (".jsonl", ".1"):
+            text = file.read_bytes().decode("utf-8", "surrogateescape")
             rows = [row for row in text.splitlines(keepends=True) if not what.within(row)]
             part = file.with_name(f".tmp-forget-{file.name}")
             part.write_bytes("".join(rows).encode("utf-8", "surrogateescape"))
@@ -259,12 +233,18 @@ def search(place: Place, what: Target) -> Report:
                 for values in state.db.execute(f"select * from {name}"):  # noqa: S608 - names of ours
                     if not (what.everything and name == "meta"):
                         look("rows of the state", f"state.db: {name}", "\n".join(v for v in values if isinstance(v, str)))
-    for kind, file in _loose_files(place):
-        if what.everything and (kind == "inbox" or file.name in REMADE):
+    for kind, file in kept.files(place):
+        if what.everything and (kind == "inbox" or file.name in kept.REMADE):
             continue  # a worker may have written it since; it holds no record
         if learned.is_lineage(place, file) and not what.everything:
             continue  # `taught` says it in words
-        look(kind, file, file.read_bytes().decode("utf-8", "surrogateescape"))
+        look(kind, file, "\n".join(kept.texts(file)))
+    if not what.everything:
+        report.found += [
+            f"{file}: names it; next: change it by hand"
+            for file in kept.written(place)
+            if any(map(what.within, kept.texts(file)))
+        ]
     forget_refs.search(place, what, report, look)
     if what.learned:
         report.found += learned.taught(place, what.learned)
