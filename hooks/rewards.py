@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from git_hone.hooks import records
 from git_hone.hooks.batch import Batch
+from git_hone.hooks.ids import digest
 from git_hone.hooks.state import State
 from git_hone.learner import reward_file
 from git_hone.learner.evidence import Evidence
@@ -33,11 +35,17 @@ def settle(batch: Batch) -> str | None:
             at = row["_rewarded_at"] + 1e-6
         row |= {"reward": result["value"], "reward_mode": result["mode"],
                 "reward_terms": {"terms": result["terms"], "veto": result.get("veto")}, "_rewarded_at": at}  # fmt: skip
-        state.put_change(row)
         record = records.change_row(row, at, config.hash)
         rows.changes.append(record)
         if row["state"] == "live":
-            rows.notes.setdefault(row["commit"], []).extend(_note_events(state, row, record, outcomes))
+            change, *others = _note_events(state, row, record, outcomes)
+            says = digest("n", json.dumps(change | {"id": None, "at": None}, sort_keys=True))
+            if row.get("_noted") != says:  # a note does not say the same twice, a moment apart
+                others.append(change)
+            row["_noted"] = says
+            if others:
+                rows.notes.setdefault(row["commit"], []).extend(others)
+        state.put_change(row)
     return problem
 
 
