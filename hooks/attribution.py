@@ -61,6 +61,9 @@ class FileLines:
     replaced: list[tuple[list[int], list[bytes], list[bytes]]] = field(default_factory=list)
 
 
+_Source = tuple[str, float, bool, list[list[int]]]  # blob, when, whether a tool call left it, packed map
+
+
 @dataclass
 class _Work:
     commit: Commit
@@ -175,7 +178,7 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
         return _Work(commit, change, None, [], None if parent is None else unpack_map(parent), None) if parent else None
     if not change.is_file:
         return None
-    sources: list[tuple[str, float, bool, list[list[int]]]] = [row for name in names for row in state.nodes(name)]
+    sources: list[_Source] = [row for name in names for row in state.nodes(name)]
     if change.status in "ARC" and not any(row[0] == change.after for row in sources):
         many = len(commit.files or ()) > MANY_FILES
         sources += moved_from(place, state, change.path, change.after, _stands_not_in(place, commit), exact_only=many)
@@ -184,7 +187,7 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
     sources.sort(key=lambda row: (row[1] > commit.at + 0.01, -row[1]))  # what came before the commit first, newest first
     exact = next((unpack_map(row[3]) for row in sources if row[0] == change.after), None)
     parent_map = next((unpack_map(row[3]) for row in sources if row[0] == change.before), None)
-    written = next(((row[0], unpack_map(row[3])) for row in sources if row[2] and row[1] <= commit.at + 1), None)
+    written = _last_written(sources, commit.at, change.after)
     from_old = {blob for name in old for blob in _blobs_of(state, name, names)}
     useful = [row for row in sources if any(origin > 0 or origin == UNKNOWN for _, origin in row[3])]
     picked: list[tuple[str, list[int], bool]] = []
@@ -193,6 +196,15 @@ def _work(place: Place, state: State, commit: Commit, change: FileChange, paths:
     picked += [(row[0], unpack_map(row[3]), True) for row in useful[NEAREST:] if row[0] in from_old]
     picked.sort(key=lambda source: not source[2])
     return _Work(commit, change, exact, picked, parent_map, written)
+
+
+def _last_written(sources: Iterable[_Source], at: float, after: str) -> tuple[str, list[int]] | None:
+    """How a tool call left the file last before the commit. Where the hook's word is missing, git's own clock counts whole seconds:
+    among the states of that second, the one that was committed was the last before it."""
+    states = [row for row in sources if row[2] and row[1] <= at + 1]
+    if states and states[0][1] > at + 0.01:
+        states.sort(key=lambda row: row[0] != after)
+    return (states[0][0], unpack_map(states[0][3])) if states else None
 
 
 def _forget_what_came_later(state: State, commit: Commit, work: Iterable[_Work]) -> None:
