@@ -47,6 +47,8 @@ TABLE: dict[str, list[tuple[str, str, str]]] = {
         ("scenarios-sha256", "the same in a SHA-256 repository", f"HONE_VARIANT=sha256 {H}/test_scenarios.py"),
         ("scenarios-hooks-path", "the same with `core.hooksPath` set",
          f"HONE_VARIANT=hooks-path {H}/test_scenarios.py"),
+        ("scenarios-eager", "the same with a drain each time that git has moved a name, before git goes on",
+         f"{H}/test_variants.py -k eager"),
         ("scenarios-rewriting", "conflicts, mails, pulls, reverts, stashes, merges and restacking",
          f"{H}/test_scenarios_rewriting.py"),
         ("pulling", "`pull --rebase --autostash` with conflicts, a stack moved by plumbing, `--no-verify`, ignored files",

@@ -6,6 +6,8 @@ The hook is a hint, the history is the truth: commits come from what the names l
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from git_hone.hooks import commits as history
 from git_hone.hooks import following, intake
@@ -21,15 +23,21 @@ MANY_COMMITS = 100
 
 
 def git_word(events: Iterable[Event], state: State) -> GitWord:
-    """What git's hooks said in these events. A squash that waits to be committed is remembered in the state."""
+    """What git's hooks said in these events. A squash that waits to be committed is remembered in the state, and so is what was said
+    of a rebase's commits until its end, when git names those that they were made of: they then are looked at once more."""
     word = GitWord()
+    rebasing = state.meta("rebasing", {})  # commit -> what was said of it by a drain in the middle of a rebase
     squashed = state.meta("squashed", {})  # work tree -> when a branch was squashed into it that waits to be committed
     for event in events:
         if event.kind != "git":
             continue
         says = event.fields
+        where = str(Path(says.get("root", ""), says.get("git", "")))
         if event.name == "post-rewrite":
             kind: Kind = "amend" if says.get("args", "").startswith("amend") else "rebase"
+            if kind == "rebase":
+                for sha in [sha for sha, said in rebasing.items() if said["where"] == where]:
+                    _recall(word, sha, rebasing.pop(sha))
             for row in event.payload.decode("ascii", "replace").splitlines():
                 old, _, new = row.partition(" ")
                 word.linked.setdefault(new.split(" ")[0], {})[old] = kind
@@ -45,12 +53,25 @@ def git_word(events: Iterable[Event], state: State) -> GitWord:
                 word.how[sha] = "squash"
             if says.get("agent"):
                 word.agent[sha] = says["agent"]
+            if word.how[sha] == "rebase":
+                rebasing[sha] = {"where": where, "at": event.at, "agent": says.get("agent"), "mailed": sha in word.mailed}
             if says.get("head", "").startswith("ref: refs/heads/"):
                 word.branch[sha] = says["head"].removeprefix("ref: refs/heads/")
             if says.get("pick"):
                 word.linked.setdefault(sha, {})[says["pick"]] = "rebase" if says.get("rebase") else "pick"
     state.set_meta("squashed", squashed)
+    state.set_meta("rebasing", dict(list(rebasing.items())[-500:]))
     return word
+
+
+def _recall(word: GitWord, commit: str, said: dict[str, Any]) -> None:
+    """What was said of a commit in the middle of a rebase, said again at its end."""
+    word.again.add(commit)
+    word.at[commit], word.how[commit] = said["at"], "rebase"
+    if said["agent"]:
+        word.agent[commit] = said["agent"]
+    if said["mailed"]:
+        word.mailed.add(commit)
 
 
 def find(batch: Batch) -> int:
@@ -60,7 +81,7 @@ def find(batch: Batch) -> int:
     new = history.between(place.cwd, tips.values(), batch.known_tips.values())
     waiting = [name for name in state.meta("provisional", []) if name not in new]
     unheard = set(state.meta("unheard", []))  # looked at before their hook's word came in
-    waiting += [name for name in word.at if name in unheard and name not in waiting]
+    waiting += [name for name in word.at if (name in unheard or name in word.again) and name not in waiting and name not in new]
     again = [name for name in waiting if not history.unreachable(place.cwd, name, tips.values())]
     state.set_meta("unheard", [*(name for name in unheard if name not in word.at), *(n for n in new if n not in word.at)][-500:])
     seen = [name for name, how in word.how.items() if how != "rebase" and name not in new and state.get("commits", name) is None]
@@ -68,6 +89,7 @@ def find(batch: Batch) -> int:
     arrived = history.read(place.cwd, [*again, *batch.lost, *new], place.common)
     behind = {parent for commit in arrived if commit.id not in batch.lost for parent in commit.parents} | set(tips.values())
     batch.gone = {*history.left(place.cwd, batch.known_tips.values(), tips.values(), behind), *batch.lost}
+    arrived += history.read(place.cwd, sorted(_taken_back(batch) - {commit.id for commit in arrived}), place.common)
     opened = intake.open_since(state)
     remembered = state.meta("commit-times", {})
     provisional = {}
@@ -82,6 +104,17 @@ def find(batch: Batch) -> int:
     state.set_meta("commit-times", provisional)
     batch.arrived = history.in_order(arrived)
     return len(new)
+
+
+def _taken_back(batch: Batch) -> set[str]:
+    """Commits that a change had moved away from and that stand, while the one that it moved to is gone: `git rebase --abort`."""
+    place, state = batch.place, batch.state
+    rows = [
+        row
+        for name in batch.gone | set(state.meta("limbo", []))
+        for row in state.changes("commit_id = ? and state = 'live'", name)
+    ]
+    return {old for row in rows for old in row["replaces"] if not history.unreachable(place.cwd, old, batch.tips.values())}
 
 
 def attribute(batch: Batch) -> None:

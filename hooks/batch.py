@@ -31,6 +31,7 @@ class GitWord:
     branch: dict[str, str] = field(default_factory=dict)
     root: dict[str, str] = field(default_factory=dict)
     linked: dict[str, dict[str, Kind]] = field(default_factory=dict)  # new commit -> {old commit: kind}
+    again: set[str] = field(default_factory=set)  # made while git rebased and drained before its end
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from git_hone.hooks.player import Player
 from git_hone.hooks.view import show
 
 VARIANT = os.environ.get("HONE_VARIANT", "")
-"""The same scenarios in other circumstances: sha256 | hooks-path | worktree: all in a linked work tree."""
+"""The same scenarios in other circumstances: sha256 | hooks-path | worktree: all in a linked work tree | eager: see `eagerly`."""
 
 
 def block(tag: str, lines: int = 10) -> str:
@@ -73,6 +74,10 @@ class Play(Player):
         assert self.workers(60) == []
         (self.place.hone / "worker.pid").write_text(f"{os.getpid()}\n")
 
+    def awake(self) -> None:
+        """From here on the hooks start a background worker, as they do for people."""
+        (self.place.hone / "worker.pid").unlink(missing_ok=True)
+
     def workers(self, wait_s: float) -> list[str]:
         """This repository's hooks and workers that are still at it after at most `wait_s` seconds."""
         until = time.monotonic() + wait_s
@@ -85,7 +90,8 @@ class Play(Player):
     def _ours(self, folder: Path, line: str) -> bool:
         if "git_hone.hooks.worker" in line:
             return folder / line.split()[-1] == self.place.hone
-        return folder.is_relative_to(self.repo) and ("hooks/" in line or "hone" in line)  # a hook that is about to become one
+        # a hook that is about to become one; while it does, it has no command line for a moment
+        return folder.is_relative_to(self.repo) and (not line or "hooks/" in line or "hone" in line)
 
     @property
     def place(self) -> Place:
@@ -104,6 +110,44 @@ class Play(Player):
         return [o["kind"] for o in self.show(rev)["outcomes"]]
 
 
+EAGER = """#!/bin/sh
+[ "$1" = committed ] && [ -z "$GIT_HONE_OFF" ] && mkdir '{folder}/turn' 2>/dev/null || exit 0
+echo drain >'{folder}/ask'
+read -r answer <'{folder}/told'
+rmdir '{folder}/turn'
+"""
+
+
+@contextlib.contextmanager
+def eagerly(play: Play) -> Iterator[None]:
+    """A drain each time that git has moved a name, before git goes on: a worker could be at it at any of these moments, a hook's
+    word still to come, a rebase half done."""
+    folder = play.repo.parent / f"{play.repo.name}-eager"
+    folder.mkdir()
+    for name in ("ask", "told"):
+        os.mkfifo(folder / name)
+    hook = Path(play.git("rev-parse", "--path-format=absolute", "--git-path", "hooks")) / "reference-transaction"
+    hook.write_text(EAGER.format(folder=folder))
+    hook.chmod(0o755)
+    place = play.place
+    failed: list[Exception] = []
+
+    def serve() -> None:
+        while (folder / "ask").read_text() == "drain\n":
+            try:
+                drain(place)
+            except Exception as error:  # for the test to raise
+                failed.append(error)
+            (folder / "told").write_text("done\n")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield
+    (folder / "ask").write_text("end\n")
+    thread.join()
+    assert failed == []
+
+
 @pytest.fixture
 def variant() -> str:
     """The circumstances of this test; `test_variants.py` gives each test all of them."""
@@ -114,6 +158,7 @@ def variant() -> str:
 def fresh(tmp_path: Path, home: Path, variant: str) -> Iterator[Callable[..., Play]]:
     """`fresh()` makes a repository with five commits, git-hone and an agent's session."""
     made: list[Play] = []
+    around = contextlib.ExitStack()
 
     def make(name: str = "repo", *options: str, base: bool = True) -> Play:
         repo = tmp_path / name
@@ -142,13 +187,17 @@ def fresh(tmp_path: Path, home: Path, variant: str) -> Iterator[Callable[..., Pl
                 (linked / ".gitignore").write_text(".claude/\n")
             play.repo = linked
         setup.install(find(play.repo), ("claude-code",))
+        play.quiet()  # the tests drain, each when it means to; one that wants the worker says `p.awake()`
         if base:
             play.commit("set up git-hone", "--allow-empty")
         play.start()
         made.append(play)
+        if variant == "eager":
+            around.enter_context(eagerly(play))
         return play
 
-    yield make
+    with around:
+        yield make
     for play in made:
         play.__exit__()
 

@@ -76,7 +76,6 @@ def test_writers_of_notes_beside_gc_lose_nothing(
 
 
 def test_a_drain_beside_gc_writes_notes_that_can_be_read(p: Play) -> None:
-    p.quiet()
     for k in range(6):
         p.turn(f"src/f{k}.py", f"t{k}", 3)
         p.commit(f"c{k}")

@@ -74,7 +74,6 @@ def test_a_full_disk_under_git_hone(p: Play, options: str) -> None:
     p.show()
     p.turn("src/new.py", "a")
     p.show()
-    p.quiet()
     with tmpfs(p.place.hone, options):
         fill(p.place.hone / "filler", 4096 if "size" in options else 0)
         commit_alone(p)
@@ -92,7 +91,6 @@ def test_a_full_disk_under_git_hone(p: Play, options: str) -> None:
 @pytest.mark.parametrize("options", ["size=1m", "nr_inodes=60"])
 def test_a_full_disk_under_the_records(p: Play, options: str) -> None:
     """The store cannot take a segment: a clear error, no half segment, and the events wait."""
-    p.quiet()
     p.turn("src/new.py", "a")
     commit_alone(p)
     drain(p.place)
@@ -207,7 +205,7 @@ def test_a_rebase_of_many_commits_has_one_worker_at_a_time(p: Play, record_prope
     p.human("main.txt", "m\n")
     p.commit("main moves")
     p.show()
-    _wait(lambda: not (p.place.hone / "worker.pid").exists())
+    p.awake()
     folder = counting(p)
     p.git("rebase", "-q", "main", "topic")
     _wait(lambda: not (folder / "alive").exists() and not list(p.place.inbox.glob("*.ev")))

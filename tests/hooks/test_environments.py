@@ -49,8 +49,6 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_variables_of_another_repository(fresh: Callable[..., Play], names: tuple[str, ...]) -> None:
     """Every command works on the repository that it stands in, and writes nothing to the other."""
     p, other = fresh(), fresh("other")
-    p.quiet()
-    other.quiet()
     p.turn("src/new.py", "a")
     p.commit("c")
     assert p.ai() == 10
@@ -85,7 +83,6 @@ def test_surroundings(p: Play, home: Path, kind: str) -> None:
     """Commit, drain and ask, with a name that is not ASCII, without a terminal."""
     me = {"GIT_AUTHOR_NAME": "é", "GIT_AUTHOR_EMAIL": "e@x", "GIT_COMMITTER_NAME": "é", "GIT_COMMITTER_EMAIL": "e@x"}
     env = SURROUNDINGS[kind](dict(os.environ), home) | me
-    p.quiet()
     p.turn("src/é 日本.py", "a")
     p.git("add", "-A")
     done = subprocess.run(["git", "commit", "-qm", "é"], cwd=p.repo, env=env, capture_output=True, start_new_session=True)
@@ -102,7 +99,6 @@ def test_umask_077_and_000(fresh: Callable[..., Play]) -> None:
         before = os.umask(mask)
         try:
             p = fresh(f"mask{mask}")
-            p.quiet()
             p.turn("src/new.py", "a")
             modes = {file.stat().st_mode & 0o077 for file in p.place.inbox.glob("*.ev") if b"%hone 1 agent" in file.read_bytes()}
             folder = p.place.inbox.stat().st_mode & 0o077
@@ -138,7 +134,6 @@ def _open(folder: Path) -> None:
 @ROOT_ONLY
 def test_a_read_only_git_hone_folder(p: Play, tmp_path: Path) -> None:
     """The commit succeeds in silence, and the history tells what the hook could not."""
-    p.quiet()
     before = _as_nobody(p, tmp_path)
     p.show()
     p.turn("src/new.py", "a")
@@ -159,7 +154,6 @@ def test_a_read_only_git_hone_folder(p: Play, tmp_path: Path) -> None:
 @ROOT_ONLY
 def test_a_read_only_checkout_is_read(p: Play, tmp_path: Path) -> None:
     """What was recorded is shown to somebody who may write nothing; what is pending is said to be."""
-    p.quiet()
     before = _as_nobody(p, tmp_path)
     p.turn("src/new.py", "a")
     p.commit("c")
@@ -204,7 +198,6 @@ def test_a_repository_of_somebody_else(repo: Callable[..., Any], home: Path) -> 
 
 def test_a_container_without_git_identity(p: Play, home: Path) -> None:
     """Notes are written under an identity of our own; the person's configuration is left as it is."""
-    p.quiet()
     p.turn("src/new.py", "a")
     p.commit("c")
     (home / ".gitconfig").write_text("[user]\n\tuseConfigOnly = true\n")
@@ -215,7 +208,6 @@ def test_a_container_without_git_identity(p: Play, home: Path) -> None:
 
 def test_the_same_record_in_two_time_zones(p: Play) -> None:
     """Ids and months come from UTC: draining again elsewhere doubles nothing."""
-    p.quiet()
     p.turn("src/new.py", "a")
     p.commit("c")
     saved = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in p.place.inbox.glob("*.ev")}

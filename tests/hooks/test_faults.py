@@ -43,7 +43,6 @@ def test_a_worker_killed_anywhere_loses_and_doubles_nothing(
 ) -> None:
     record_property("tried", KILLS)
     p = fresh()
-    p.quiet()
     rng = random.Random(5)
     total = 0
     for k in range(KILLS):
@@ -76,7 +75,6 @@ def test_a_worker_killed_anywhere_loses_and_doubles_nothing(
 
 
 def test_draining_the_same_events_again_changes_nothing(p: Play) -> None:
-    p.quiet()
     p.turn("src/new.py", "a")
     p.commit("c")
     saved = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file, _ in inbox.pending(p.place.inbox)}
@@ -89,7 +87,6 @@ def test_draining_the_same_events_again_changes_nothing(p: Play) -> None:
 
 
 def test_eight_writers_at_once(p: Play) -> None:
-    p.quiet()
     commands = p.commands("UserPromptSubmit", None)
     payload = json.dumps({"session_id": "s", "hook_event_name": "UserPromptSubmit", "prompt": "x" * 9000, "cwd": str(p.repo)})
     script = f"for k in 1 2 3 4 5 6 7 8 9 10; do printf '%s' \"$PAYLOAD\" | sh -c '{commands[0]}'; done".replace("'", "'\"'\"'")
@@ -207,7 +204,6 @@ def test_a_payload_of_20_mb(p: Play) -> None:
 
 
 def test_torn_inbox_files_are_set_aside_later_not_at_once(p: Play) -> None:
-    p.quiet()
     torn = p.place.inbox / "1-0.ev"
     torn.write_bytes(b"%hone 1 git post-commit\nroot=")
     drain(p.place)
@@ -343,6 +339,7 @@ def test_sha256_repository(fresh: Callable[..., Play]) -> None:
 
 
 def test_an_idle_repository_has_no_process(p: Play) -> None:
+    p.awake()
     p.turn("src/new.py", "a")
     p.commit("c")
     for _ in range(200):

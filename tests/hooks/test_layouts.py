@@ -62,7 +62,6 @@ def test_a_sparse_checkout(p: Play, kind: str, by: str) -> None:
     p.human("docs/a.md", "hello\n")
     p.human("docs/b.md", "hello\n")
     p.commit("docs")
-    p.quiet()
     p.git("sparse-checkout", "set", *SPARSE[kind])
     assert not (p.repo / "src").exists()
     p.prompt("inside and outside")
@@ -90,7 +89,6 @@ def test_what_is_measured_in_a_sparse_checkout(p: Play) -> None:
     """A run by the API, and the tree that a check measures, hold what lies outside of it."""
     p.human("docs/a.md", "hello\n")
     p.commit("docs")
-    p.quiet()
     p.git("sparse-checkout", "set", "docs")
     with run("mine", model="m", repository=p.repo):
         p.human("src/out.py", block("out", 4))
@@ -105,7 +103,6 @@ def test_a_file_that_is_not_checked_out_is_written_anew(p: Play) -> None:
     """The agent's shell puts a file where a tracked one is not checked out: the agent's lines are its own, the rest is nobody's."""
     p.human("docs/a.md", "hello\n")
     p.commit("docs")
-    p.quiet()
     p.git("sparse-checkout", "set", "docs")
     p.prompt("restore and add")
     p.shell("mkdir -p src && git show HEAD:src/base.py > src/base.py && echo 'z = 1' >> src/base.py")
@@ -312,7 +309,6 @@ def test_objects_of_an_alternate_that_another_agent_wrote(p: Play, tmp_path: Pat
 @pytest.mark.parametrize("how", ["replace", "graft"])
 def test_a_history_that_git_tells_otherwise(p: Play, how: str) -> None:
     """An agent's commit is replaced by an empty one, or cut off from its parent, before anybody looked; then it goes on."""
-    p.quiet()
     p.turn("src/new.py", "a")
     p.human("src/mine.py", "mine = 1\n")
     sha = p.commit("both")

@@ -742,7 +742,6 @@ def test_a_file_mostly_anew_that_is_moved_in_the_same_commit_is_its_authors(p: P
 
 
 def test_what_an_agent_wrote_again_after_a_commit_is_no_evidence_for_the_commit(p: Play) -> None:
-    p.quiet()
     p.human("src/one.py", "mine = compute(1)\n")
     p.commit("by hand")
     p.human("src/one.py", "other = compute(2)\n")
@@ -753,7 +752,6 @@ def test_what_an_agent_wrote_again_after_a_commit_is_no_evidence_for_the_commit(
 
 
 def test_a_clock_set_back_between_edit_and_commit_makes_no_line_a_persons(p: Play) -> None:
-    p.quiet()
     p.turn("src/new.py", "a")
     edited = set(p.place.inbox.iterdir())
     p.git("add", "-A")
@@ -764,7 +762,6 @@ def test_a_clock_set_back_between_edit_and_commit_makes_no_line_a_persons(p: Pla
 
 
 def test_what_a_shell_wrote_and_was_gone_before_it_was_read_is_unknown(p: Play) -> None:
-    p.quiet()
     p.turn("src/base.py", "known", 2)
     p.commit("known")
     p.show()
@@ -779,7 +776,6 @@ def test_what_a_shell_wrote_and_was_gone_before_it_was_read_is_unknown(p: Play) 
 
 
 def test_a_squash_is_not_known_by_the_commit_that_amends_it(p: Play, tmp_path: Path) -> None:
-    p.quiet()
     p.git("clone", "-q", str(p.repo), str(tmp_path / "other"))
     (tmp_path / "other" / "theirs.py").write_text(block("t", 4))
     p.git("add", "-A", cwd=tmp_path / "other")

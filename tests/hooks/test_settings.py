@@ -97,8 +97,7 @@ def block(tag: str, lines: int = 10) -> str:
 
 
 def prepare(p: Play) -> None:
-    """Files that settings name, and no worker but this process."""
-    p.quiet()
+    """Files that settings name."""
     git = p.repo / ".git"
     (git / "odd-attributes").write_text("*.py diff=odd\n/src/*.txt filter=odd\n")
     (git / "text-attributes").write_text("* text=auto\n*.txt text eol=crlf\n")
@@ -171,7 +170,6 @@ def test_the_answer_is_the_same_under_any(p: Play, group: str, record_property: 
 
 def test_the_worker_where_bare_repositories_must_be_named(p: Play) -> None:
     """`safe.bareRepository=explicit`: before git 2.44 that keeps everybody out of `.git`, where the worker is started."""
-    p.quiet()
     p.git("config", "--global", "safe.bareRepository", "explicit")
     p.turn("src/new.py", "a")
     p.commit("c")
@@ -283,7 +281,6 @@ def test_a_merge_driver_of_ones_own(p: Play, driver: str) -> None:
 @pytest.mark.parametrize("rule", ["* -diff", "* binary", "*.py -text -diff", "* diff=odd"])
 def test_attributes_that_say_there_are_no_lines(p: Play, rule: str) -> None:
     """Of the checkout, then of the repository alone: what is text has lines all the same, and what is not has none."""
-    p.quiet()
     p.git("config", "diff.odd.binary", "true")
     p.human(".gitattributes", rule + "\n")
     p.commit("attributes")

@@ -11,8 +11,8 @@ import pytest
 from . import test_reconcile, test_reconcile_fuzz, test_scenarios, test_scenarios_rewriting
 
 VARIANTS = {
-    test_scenarios: ("sha256", "hooks-path", "worktree"),
-    test_scenarios_rewriting: ("sha256", "hooks-path", "worktree"),
+    test_scenarios: ("sha256", "worktree", "eager"),
+    test_scenarios_rewriting: ("sha256", "worktree", "eager"),
     test_reconcile: ("sha256", "worktree"),
     test_reconcile_fuzz: ("sha256", "worktree"),
 }
@@ -29,7 +29,8 @@ globals().update({name: each for name, (each, _) in again.items()})
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function.__name__ in again:
-        metafunc.parametrize("variant", again[metafunc.function.__name__][1])
+        late = "undrained" in {mark.name for mark in getattr(metafunc.function, "pytestmark", ())}
+        metafunc.parametrize("variant", [v for v in again[metafunc.function.__name__][1] if not (late and v == "eager")])
 
 
 def test_each_test_is_here() -> None:
