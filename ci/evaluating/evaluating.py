@@ -79,7 +79,8 @@ def evaluate(place: Place, asked: Asked, tell: Callable[[int, int, Attempt], Non
             raise EndpointError("refused", f"{engine.name} was changed on its server while it was tried", tip="try it again")
     finally:
         engine.close()
-    compared = None if asked.adapter is None else divergence.measured(Path(asked.model), asked.adapter, kept)
+    base = str(configuration.load(place.agent / "learning-config.json")["autoTrain.baseModel"])
+    compared = divergence.measured(Path(asked.model), asked.adapter, base, kept) if asked.model.endswith(".gguf") else None
     made = Evaluation(
         asked.name or engine.name, asked.suite, suite.manifest.hash, tuple(attempts), files=dict(engine.files),
         base_sha256=engine.base_sha256, divergence=compared, likelihood=likelihood, settings=asdict(asked.settings),

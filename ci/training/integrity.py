@@ -144,8 +144,11 @@ def _against(head: header.Header, model: header.Header, trained: Path) -> list[s
     return [f"{head.path}: {name} is not what was trained" for name in other[:3]]
 
 
-def parity(base: Path, adapter: Path, trained: Path, prompts: Sequence[str] = PROMPTS, *, timeout_s: float = 600.0) -> Parity:
+def parity(
+    base: Path, adapter: Path, trained: Path, prompts: Sequence[str] = PROMPTS, *, merged: bool = False, timeout_s: float = 600.0
+) -> Parity:
     """Scores of llama.cpp with `base` and `adapter` (GGUF) against transformers with `base` and `trained` (peft's folder) on `prompts`.
+    merged: `adapter` is a whole model, into which it was merged.
 
     llama.cpp computes with activations rounded to 8 bits where the weights are quantised, so both run on the base's weights in F16.
     Takes about five times the base's size on disk and in memory. Raises UsageError without the libraries, DataError when one of the two
@@ -154,15 +157,17 @@ def parity(base: Path, adapter: Path, trained: Path, prompts: Sequence[str] = PR
     import numpy
 
     needs.check(("torch", "transformers", "peft", "llama_cpp"), "comparing an adapter with llama.cpp")
-    found = examine(adapter, base)
-    if found:
+    if not merged and (found := examine(adapter, base)):
         raise DataError(found[0])
     with tempfile.TemporaryDirectory(prefix="hone-parity-") as name:
         folder = Path(name)
         wide = merge.widened(base, folder / "base.gguf")
         (folder / "prompts.json").write_text(json.dumps(list(prompts)), "utf-8")
         _child("scores_peft", folder, wide, trained, timeout_s)
-        _child("scores_llama", folder, wide, adapter, timeout_s)
+        if merged:
+            _child("scores_llama", folder, merge.widened(adapter, folder / "merged.gguf"), None, timeout_s)
+        else:
+            _child("scores_llama", folder, wide, adapter, timeout_s)
         theirs, mine = (
             numpy.load(folder / f"{name}.npy", allow_pickle=False).astype("f8") for name in ("scores_peft", "scores_llama")
         )
@@ -192,14 +197,15 @@ def compared(theirs: NDArray[np.float64], mine: NDArray[np.float64]) -> Parity:
     return Parity(float(each.mean()), float(each.max()), top, len(each))
 
 
-def _child(module: str, folder: Path, base: Path, adapter: Path, timeout_s: float) -> None:
-    command = [sys.executable, "-m", f"git_hone.ci.training.{module}", str(folder), str(base), str(adapter)]
+def _child(module: str, folder: Path, base: Path, adapter: Path | None, timeout_s: float) -> None:
+    with_ = [str(adapter)] if adapter else []
+    command = [sys.executable, "-m", f"git_hone.ci.training.{module}", str(folder), str(base), *with_]
     more: dict[str, Any] = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout_s, env=os.environ | more)
     except subprocess.TimeoutExpired:
-        raise UsageError(f"{adapter}: comparing took longer than {timeout_s:g} s") from None
+        raise UsageError(f"{adapter or base}: comparing took longer than {timeout_s:g} s") from None
     if done.returncode:
         words = [line for line in done.stderr.splitlines() if line.strip()]
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-        raise DataError(f"{adapter}: {module} ended with {how}: {words[-1] if words else 'no word'}")
+        raise DataError(f"{adapter or base}: {module} ended with {how}: {words[-1] if words else 'no word'}")

@@ -1,6 +1,6 @@
 """A child process of `integrity.parity`: what llama.cpp with the GGUF adapter thinks of each next token. It may die; nothing else does then.
 
-python -m git_hone.ci.training.scores_llama FOLDER BASE ADAPTER: reads FOLDER/tokens.json, writes scores_llama.npy there.
+python -m git_hone.ci.training.scores_llama FOLDER BASE [ADAPTER]: reads FOLDER/tokens.json, writes scores_llama.npy there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 
-def main(folder: Path, base: Path, adapter: Path) -> None:
+def main(folder: Path, base: Path, adapter: Path | None = None) -> None:
     """Write (tokens, words) scores in float32, all prompts one after the other."""
     import inspect
 
@@ -21,9 +21,8 @@ def main(folder: Path, base: Path, adapter: Path) -> None:
         sys.exit("this llama-cpp-python takes no adapter (lora_path)")
     tokens = json.loads((folder / "tokens.json").read_bytes())
     longest = max(map(len, tokens))
-    model = Llama(
-        str(base), n_ctx=max(64, longest), n_batch=max(64, longest), logits_all=True, lora_path=str(adapter), verbose=False
-    )
+    with_ = str(adapter) if adapter else None
+    model = Llama(str(base), n_ctx=max(64, longest), n_batch=max(64, longest), logits_all=True, lora_path=with_, verbose=False)
     scores = []
     for each in tokens:
         model.reset()  # or what is left of the prompt before changes the numbers

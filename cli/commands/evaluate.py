@@ -38,7 +38,8 @@ def command(
 
     The answers come from Ollama, an OpenAI-compatible server, Anthropic, or from a GGUF file through llama.cpp in a process of its own
     (`pip install 'git-hone[serve]'`). Can be interrupted, and continues where it stopped. The result is
-    .agent/evaluations/SUITE/NAME.json, and the attempts beside it as Parquet; `git hone gate` compares two of them.
+    .agent/evaluations/SUITE/NAME.json, and the attempts beside it as Parquet; `git hone gate` compares two of them. A GGUF file beside the
+    adapter that it was made from is compared with it, which the gate asks for too (`pip install 'git-hone[train]'`).
 
     \b
     Examples:
@@ -79,5 +80,7 @@ def _words(made: Evaluation) -> list[str]:
     lines.append(f"{seconds[n // 2]:.1f} s a task (median){counted}")
     if made.likelihood is not None:
         lines.append(f"general code: {made.likelihood.nats:.3f} nats a token ({made.likelihood.tokens} tokens)")
+    if made.divergence is not None:
+        lines.append(f"served against trained: {made.divergence:.2g} nats a token")
     reasons = json.dumps(sorted({one.error for one in made.attempts if one.error})[:3])
     return [*lines, f"no use: {reasons}"] if usable < n else lines
