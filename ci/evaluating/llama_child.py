@@ -25,7 +25,7 @@ def main(settings: dict[str, Any]) -> None:
     import llama_cpp
     from llama_cpp import Llama
 
-    _without_repacking(llama_cpp)
+    without_repacking(llama_cpp)
     if settings["adapter"] and "lora_path" not in inspect.signature(Llama.__init__).parameters:
         sys.exit("this llama-cpp-python takes no adapter (lora_path)")
     model = Llama(
@@ -43,7 +43,7 @@ def main(settings: dict[str, Any]) -> None:
         print(json.dumps(said), file=out, flush=True)
 
 
-def _without_repacking(library: Any) -> None:
+def without_repacking(library: Any) -> None:
     """Leave the weights as the file has them: repacked for Intel's AMX, the process dies (signal 11) on virtual machines that show the
     instructions and do not grant them. Seen with 0.3.36, whose `Llama` has no argument for it."""
     inner = library.llama_cpp
