@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +77,51 @@ def bench(repo: Callable[..., Any], small: Path) -> Bench:
     made = Bench(repo().path, small)
     made.export(12)
     return made
+
+
+@dataclass(frozen=True)
+class House:
+    """What `git hone demo --train` left. said: all that it printed; code: its exit code."""
+
+    path: Path
+    home: Path
+    said: str
+    code: int
+
+    @property
+    def agent(self) -> Path:
+        return self.path / ".agent"
+
+    @property
+    def adapter(self) -> Path:
+        """The folder of the adapter that was trained."""
+        (manifest,) = self.agent.glob("lora/coder/*/manifest.json")
+        return manifest.parent
+
+    def hone(self, *args: Any) -> subprocess.CompletedProcess[str]:
+        """`git hone ARGS` in it, as a person calls it."""
+        from git_hone.hooks.player import clean_env
+
+        command = [sys.executable, "-m", "git_hone.cli", *map(str, args)]
+        env = clean_env(self.home, GIT_CONFIG_NOSYSTEM="1", OMP_WAIT_POLICY="passive", GOMP_SPINCOUNT="0")
+        return subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True)
+
+    def evaluation(self, name: str, suite: str = "repository") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.agent / f"evaluations/{suite}/{name}.json").read_bytes())
+        return found
+
+    def copy(self, folder: Path) -> House:
+        """The repository again, without a look at the gate, and without the adapters that were deployed or trained since."""
+        shutil.copytree(self.path, folder, symlinks=True)
+        (folder / ".agent/promotions.jsonl").unlink()
+        return House(folder, self.home, self.said, self.code)
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The whole chain, played once by `git hone demo --train`; all tests here share its repository and its adapter. Copy it to change it."""
+    folder = tmp_path_factory.mktemp("chain") / "demo"
+    command = [sys.executable, "-m", "git_hone.cli", "demo", "--train", "--model", MODEL, "--keep", str(folder)]
+    quiet = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | quiet)
+    return House(folder / "house", folder / "home", done.stdout + done.stderr, done.returncode)

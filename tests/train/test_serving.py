@@ -12,22 +12,15 @@ import pytest
 from git_hone.ci.training import convert, header, integrity, lora, merge
 from git_hone.learner.errors import DataError
 
-from .conftest import MODEL, Bench
+from .conftest import MODEL, House
 
 BASE = Path(MODEL)
 
 
 @pytest.fixture(scope="module")
-def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An adapter of three steps, as `git hone train` publishes it."""
-    import subprocess
-
-    path = tmp_path_factory.mktemp("repo")
-    subprocess.run(["git", "init", "-q", str(path)], check=True)
-    made = Bench(path, BASE)
-    made.export(6)
-    (told,), _ = made("--epochs", 1, "--batch-size", 2, "--learning-rate", "1e-3")
-    return Path(told["folder"])
+def adapter(house: House) -> Path:
+    """An adapter as `git hone train` publishes it."""
+    return house.adapter
 
 
 def test_the_adapter_is_for_this_base_and_what_was_trained(adapter: Path) -> None:
@@ -35,7 +28,7 @@ def test_the_adapter_is_for_this_base_and_what_was_trained(adapter: Path) -> Non
     assert head.fields[convert.BASE_SHA256] == sha256(BASE.read_bytes()).hexdigest()
     assert len(head.tensors) == 2 * 7 * 30
     assert integrity.examine(adapter / "adapter.gguf", BASE, adapter) == []
-    assert (adapter / "checkpoints/step-000001/adapter.gguf").is_file()
+    assert (adapter / "checkpoints/step-000004/adapter.gguf").is_file()
 
 
 def test_llama_cpp_thinks_what_transformers_thinks(adapter: Path) -> None:
