@@ -9,6 +9,7 @@ nox -s train                        an adapter trained, converted and run, with 
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -26,6 +27,13 @@ FOLDERS = ("hooks", "learner", "ci", "cli")
 RUFF, MYPY, ZIZMOR = "ruff==0.17.5", "mypy==2.4.1", "zizmor==1.32.0"
 TORCH = "torch==2.13.0"
 TRAINING = ("transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0", "llama-cpp-python==0.3.36")
+# llama.cpp without what Python does not load, for any x86-64 with AVX2, as pip keeps the wheel; CONTRIBUTING.md says what it costs
+LLAMA = shlex.join(
+    [
+        *("-DLLAVA_BUILD=OFF", "-DGGML_NATIVE=OFF", "-DGGML_LLAMAFILE=OFF", "-DGGML_CPU_REPACK=OFF"),
+        f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={ROOT / '.ci' / 'llama.cmake'}",
+    ]
+)
 TESTS = (
     *("pytest>=9", "pytest-cov>=7", "pytest-xdist>=3.8", "hypothesis>=6.100", "setuptools>=80", "tomli; python_version < '3.11'"),
     *("gguf>=0.17", "safetensors>=0.6"),  # the small part of the extra `train`, for the converter
@@ -85,7 +93,12 @@ def train(session: nox.Session) -> None:
         session.install(TORCH, "--index-url", "https://download.pytorch.org/whl/cpu")
     install(session, *TESTS)
     built = str(wheel(session))
-    session.install(f"{built}[train,serve]", *TRAINING, env={"CMAKE_ARGS": "-DLLAVA_BUILD=OFF"})
+    try:
+        session.install(f"{built}[train,serve]", *TRAINING, env={"CMAKE_ARGS": LLAMA})
+    except nox.command.CommandFailed:
+        if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+            session.error("llama.cpp is built from its sources, and there is no C++ compiler: apt-get install g++")
+        raise
     folder = session.cache_dir / "model"
     if not list(folder.rglob("*.gguf")):
         folder.mkdir(parents=True, exist_ok=True)
