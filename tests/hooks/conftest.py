@@ -20,7 +20,8 @@ from git_hone.hooks.player import Player
 from git_hone.hooks.view import show
 
 VARIANT = os.environ.get("HONE_VARIANT", "")
-"""The same scenarios in other circumstances: sha256 | hooks-path | worktree: all in a linked work tree | eager: see `eagerly`."""
+"""The same scenarios in other circumstances: sha256 | hooks-path | worktree: all in a linked work tree | eager: see `eagerly`; or
+several of them at once, as in `sha256+worktree`."""
 
 
 def block(tag: str, lines: int = 10) -> str:
@@ -164,9 +165,9 @@ def fresh(tmp_path: Path, home: Path, variant: str) -> Iterator[Callable[..., Pl
         repo = tmp_path / name
         repo.mkdir()
         play = Play(repo, home, dict(os.environ))
-        play.git("init", "-q", *options, *(["--object-format=sha256"] if variant == "sha256" else []), ".")
+        play.git("init", "-q", *options, *(["--object-format=sha256"] if "sha256" in variant else []), ".")
         play.human(".gitignore", ".claude/\n.own-hooks/\n")
-        if variant == "hooks-path":
+        if "hooks-path" in variant:
             (repo / ".own-hooks").mkdir()
             play.git("config", "core.hooksPath", ".own-hooks")
         if base:
@@ -175,7 +176,7 @@ def fresh(tmp_path: Path, home: Path, variant: str) -> Iterator[Callable[..., Pl
             play.commit("base")
             play.human("src/base.py", play.read("src/base.py") + "x = 1\n")
             play.commit("more")
-        if variant == "worktree":
+        if "worktree" in variant:
             linked = tmp_path / f"{name}-linked"
             if base:
                 play.git("checkout", "-q", "--detach")
@@ -192,7 +193,7 @@ def fresh(tmp_path: Path, home: Path, variant: str) -> Iterator[Callable[..., Pl
             play.commit("set up git-hone", "--allow-empty")
         play.start()
         made.append(play)
-        if variant == "eager":
+        if "eager" in variant:
             around.enter_context(eagerly(play))
         return play
 

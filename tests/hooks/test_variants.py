@@ -1,7 +1,7 @@
 """The scenarios and the landings of pull requests again, in other circumstances: each of their tests once a variant.
 
 A test of its own for each, so that many processes share them (`pytest -n`). `HONE_VARIANT=sha256 pytest tests/hooks/test_scenarios.py`
-does the same by hand.
+does the same by hand, with one circumstance alone.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import pytest
 from . import test_reconcile, test_reconcile_fuzz, test_scenarios, test_scenarios_rewriting
 
 VARIANTS = {
-    test_scenarios: ("sha256", "worktree", "eager"),
-    test_scenarios_rewriting: ("sha256", "worktree", "eager"),
-    test_reconcile: ("sha256", "worktree"),
-    test_reconcile_fuzz: ("sha256", "worktree"),
+    test_scenarios: ("sha256+worktree", "eager"),
+    test_scenarios_rewriting: ("sha256+worktree", "eager"),
+    test_reconcile: ("sha256+worktree",),
+    test_reconcile_fuzz: ("sha256+worktree",),
 }
 pytestmark = pytest.mark.slow
 forge = test_reconcile.forge
