@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from git_hone.ci import gating
 from git_hone.ci.learning import bases
@@ -15,12 +15,16 @@ from git_hone.ci.learning.settings import Settings
 from git_hone.ci.suite import storing
 from git_hone.hooks.place import Place
 from git_hone.learner import config as configuration
+from git_hone.learner import ledger
 from git_hone.learner.errors import UsageError
 from git_hone.learner.gating import report
 
 if TYPE_CHECKING:
     from git_hone.ci.training.train import Step
     from git_hone.learner.gating.evaluation import Attempt, Evaluation
+
+
+EARLIER: Final = "earlier"
 
 
 class Told(NamedTuple):
@@ -80,11 +84,24 @@ def evaluate(place: Place, of: Settings, tell: Callable[[int, int, Attempt], Non
 
 
 def gate(place: Place, of: Settings) -> Told:
-    """Compare the two. Outputs: verdict, "promote" or "refuse"."""
+    """Compare the two. Outputs: verdict, "promote", "refuse", or "stands" for what was let through before, with its line in the ledger.
+
+    Looks that ended in a refusal elsewhere count: those in `.agent/earlier/promotions.jsonl`, the ledger of an earlier run. Nothing else of it
+    does, so whoever could put a file there could only have a candidate refused.
+    """
+    known = ledger.read(place.agent)
+    for line in ledger.read(place.agent / EARLIER):
+        if line.get("what") == gating.WHAT and line.get("verdict") == "refuse" and line not in known:
+            ledger.append(place.agent, line)
+    before = len(ledger.read(place.agent))
     sides = gating.Sides(_candidate(place, of)[1], _incumbent(of)[1], *_suites(place, of))
     decision = gating.gate(place.agent.parent, place.agent, sides)
-    verdict = "promote" if decision.promote else "refuse"
-    return Told({"verdict": verdict}, report.markdown(decision), not decision.promote)
+    text = report.markdown(decision)
+    if not decision.promote:
+        return Told({"verdict": "refuse"}, text, True)
+    if len(ledger.read(place.agent)) == before:
+        return Told({"verdict": "stands"}, f"{text}\nThis was decided before, and stands in the ledger.\n")
+    return Told({"verdict": "promote"}, text)
 
 
 def _suites(place: Place, of: Settings) -> tuple[str, str | None]:

@@ -5,6 +5,8 @@ Talks to git and to a remote. The work tree, the index and the branch that is ch
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import tempfile
 from datetime import datetime, timezone
@@ -32,7 +34,7 @@ class Refused(HoneError):
 
 def promote(place: Place, remote: str | None = "origin") -> Told:
     """Commit the ledger and the two evaluations on `hone/promote-TIME`, from HEAD, and push that branch; the time is that of the gate's line,
-    so that calling it again makes the same commit. remote: None to push nothing. Outputs: branch, commit.
+    so that calling it again makes the same commit. remote: None to push nothing. Outputs: branch, commit; none where the line is in HEAD already.
 
     Raises Refused unless the newest line of the gate says promote, UsageError without a commit to start from, GitError when the remote does
     not take the branch.
@@ -41,6 +43,8 @@ def promote(place: Place, remote: str | None = "origin") -> Told:
     head = git.line(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], place.cwd)
     if head is None:
         raise UsageError(f"{place.cwd}: no commit yet", tip="commit something first")
+    if line in _committed(place, head):
+        return Told({}, f"# Promote: {report.cell(str(line['to']))}\n\nIts line is committed already; there is nothing to do.\n")
     at = datetime.fromisoformat(line["at"]).astimezone(timezone.utc)
     branch = f"{BRANCH}{at:%Y%m%dT%H%M%SZ}"
     files = [place.agent / ledger.FILE, *_evaluations(place.agent, line)]
@@ -69,6 +73,17 @@ def _let_through(agent: Path) -> dict[str, Any]:
     if lines[-1].get("verdict") != "promote":
         raise Refused(f"the gate refused {lines[-1].get('to')}: {lines[-1].get('reason')}", tip="nothing was written")
     return lines[-1]
+
+
+def _committed(place: Place, head: str) -> list[Any]:
+    """The lines of the ledger in HEAD, those that can be read."""
+    name = (place.agent / ledger.FILE).relative_to(place.agent.parent).as_posix()
+    raw = git.attempt(["cat-file", "blob", f"{head}:{name}"], place.cwd)
+    found = []
+    for row in git.text(raw or b"").splitlines():
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(row))
+    return found
 
 
 def _evaluations(agent: Path, line: dict[str, Any]) -> list[Path]:

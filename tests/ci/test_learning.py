@@ -12,13 +12,18 @@ from typing import Any
 
 import pytest
 
+from git_hone.ci import gating
 from git_hone.ci.learning import bases, github
 from git_hone.ci.learning.jobs import Told
 from git_hone.ci.learning.settings import Settings
+from git_hone.ci.suite import storing
 from git_hone.cli import main
 from git_hone.hooks import notes
 from git_hone.learner import ledger
 from git_hone.learner.errors import DataError, UsageError
+from git_hone.learner.gating import evaluation
+from git_hone.learner.gating.evaluation import Attempt, Evaluation
+from git_hone.learner.suite.tasks import Manifest
 
 MODEL = b"GGUF and the rest"
 SHA256 = hashlib.sha256(MODEL).hexdigest()
@@ -131,6 +136,8 @@ def test_promoting_without_a_verdict_a_commit_or_a_remote(here: Any, capsys: pyt
     assert main(["learn", "promote"]) == 2
     assert "no commit yet" in capsys.readouterr().err
     here.commit("first")
+    assert main(["learn", "promote"]) == 0  # the line went in with it
+    ledger.append(here.path / ".agent", LINE)
     assert main(["learn", "promote"]) == 2
     assert "origin did not take hone/promote-" in capsys.readouterr().err
     ledger.append(here.path / ".agent", LINE | {"verdict": "refuse"})
@@ -177,3 +184,50 @@ def test_the_workflow_is_not_written_through_a_link(here: Any, tmp_path: Path, c
     assert main(["init", "--workflow"]) == 2
     assert "leads out of the repository" in capsys.readouterr().err
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.fixture
+def judged(here: Any) -> Any:
+    """Two models that were evaluated on seven tasks: `good` passes them all, `bad` none."""
+    agent = here.path / ".agent"
+    manifest = Manifest("repository", ())
+    storing.save(storing.folder_of(agent, "repository"), manifest, lambda _: b"")
+    optional = ["guard", "likelihood", "divergence"]
+    (agent / "learning-config.json").write_text(json.dumps({"version": 1, "promotion": {"optional": optional}}))
+    for name, good in (("good", True), ("bad", False)):
+        rows = tuple(Attempt(f"t{k}", f"f{k}.py", good, True, 0, 1.0) for k in range(7))
+        file = gating.file_of(agent, "repository", name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(evaluation.dump(Evaluation(name, "repository", manifest.hash, rows, settings={"temperature": 0.0})))
+    here.commit("first")
+    return here
+
+
+def verdict(capsys: pytest.CaptureFixture[str], candidate: str = "good", incumbent: str = "bad") -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(["learn", "gate", "--candidate", candidate, "--incumbent", incumbent, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    return code, told["outputs"]["verdict"], told["report"]
+
+
+def test_what_was_let_through_is_not_promoted_twice(judged: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verdict(capsys)[:2] == (0, "promote")
+    assert verdict(capsys)[:2] == (0, "stands")
+    assert verdict(capsys, "bad", "good")[:2] == (1, "refuse")
+    assert len(ledger.read(judged.path / ".agent")) == 2
+
+
+def test_of_an_earlier_ledger_only_refusals_count(judged: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    agent = judged.path / ".agent"
+    assert verdict(capsys, "bad", "good")[:2] == (1, "refuse")
+    (agent / "earlier").mkdir()
+    lines = ledger.read(agent)
+    forged = [{**lines[0], "verdict": "promote", "candidate_hash": "f" * 64}, {"what": "deploy", "role": "coder"}]
+    refused = [{**lines[0], "candidate_hash": letter * 64} for letter in "ab"]
+    (agent / "earlier" / ledger.FILE).write_text("".join(f"{json.dumps(one)}\n" for one in (*lines, *forged, *refused)))
+    code, said, report = verdict(capsys)
+    assert (code, said) == (1, "refuse")
+    assert "look 4 of 2" in report  # its own, the two that were refused elsewhere, and this one
+    assert [one["verdict"] for one in ledger.read(agent)] == ["refuse"] * 4
+    verdict(capsys)
+    assert len(ledger.read(agent)) == 4

@@ -31,6 +31,12 @@ runner = sys.modules["hone_runner"]
 
 TASKS = 7
 """One more than so many must tell two models apart."""
+GH = """#!/bin/sh
+[ "$1" = pr ] || { echo "$*" >> "$0.asked"; cat "$0.runs" 2> /dev/null; exit 0; }
+printf '%s\\n' "$@" > "$0.said"
+for last; do :; done
+cat "$last" >> "$0.said"
+"""
 CONFIG = {
     "version": 1,
     "autoTrain": {"minExamples": 12, "epochs": 1},
@@ -80,7 +86,8 @@ def answers(body: Any) -> str:
 
 @dataclass
 class Scratch:
-    """clone: where a person works. remote: bare. gh: what the stand-in for GitHub's command was called with. run: a run of the workflow."""
+    """clone: where a person works. remote: bare. gh: the stand-in for GitHub's command; what
+    it was called with stands in gh.said and gh.asked, and gh.runs holds its answer about earlier runs. run: a run of the workflow."""
 
     clone: Any
     remote: Any
@@ -153,6 +160,6 @@ def scratch(
     tools = tmp_path / "tools"
     tools.mkdir()
     gh = tools / "gh"
-    gh.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$0.said"\nfor last; do :; done\ncat "$last" >> "$0.said"\n')
+    gh.write_text(GH)
     gh.chmod(0o755)
     return Scratch(clone, remote, gh, tmp_path / "github", {"HONE_API_KEY": sys.modules["hone_test_server"].KEY})

@@ -141,7 +141,8 @@ class Run:
             "/bin",
         ]
         here = {key: value for key, value in os.environ.items() if not key.startswith(("GITHUB_", "HONE"))}
-        given = {"PATH": ":".join(path), "CI": "true", "GITHUB_ACTIONS": "true", "RUNNER_TEMP": str(folder / "temp"),
+        given = {"PATH": ":".join(path), "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "ann/scratch",
+                 "RUNNER_TEMP": str(folder / "temp"),
                  "GITHUB_WORKSPACE": str(folder / "workspace"), "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}  # fmt: skip
         done = subprocess.run(
             [*SHELLS[step.get("shell")], str(script)], cwd=folder / "workspace" / step.get("working-directory", "."),
@@ -152,7 +153,8 @@ class Run:
         return done.stdout
 
     def _action(self, name: str, given: dict[str, str], workspace: Path) -> None:
-        kept = self.work / "artifacts" / given.get("name", "artifact")
+        run = self.work if given.get("run-id", "this") == "this" else self.work.with_name(given["run-id"])
+        kept = run / "artifacts" / given.get("name", "artifact")
         if name == "actions/checkout":
             depth = [] if given.get("fetch-depth") == "0" else ["--depth", "1"]
             assert given["persist-credentials"] == "false"

@@ -45,8 +45,8 @@ def test_a_better_model_is_promoted_on_a_branch(scratch: Any, capsys: pytest.Cap
     assert "In place of bad: 7 won, 0 lost of 7 tasks" in said
     scratch.clone.git("pull", "-q", "origin", branch)
     capsys.readouterr()
-    assert main(["learn", "promote", "--json"]) == 0  # merged, it is the same decision; only its parent is another
-    assert json.loads(capsys.readouterr().out)["outputs"]["branch"] == branch.removeprefix("refs/heads/")
+    assert main(["learn", "promote", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"] == {}  # merged: nothing to do
 
 
 def test_a_refusal_is_a_result_and_nothing_is_pushed(scratch: Any) -> None:
@@ -58,6 +58,11 @@ def test_a_refusal_is_a_result_and_nothing_is_pushed(scratch: Any) -> None:
     assert jobs["gate"].summary.startswith("# Gate: refuse worse\n\nsuperiority: underpowered: 0 of 7 tasks tell the two apart")
     assert scratch.refs() == before
     assert not (scratch.gh.parent / "gh.said").exists()
+    (scratch.gh.parent / "gh.runs").write_text(scratch.work.name)  # the next run finds the ledger of this one
+    scratch.work = scratch.work.with_name("second")
+    jobs = scratch.run(None, HONE_CANDIDATE="bad", HONE_INCUMBENT="worse")
+    assert "look 2 of 2 at this version of the suite" in jobs["gate"].summary
+    assert "actions/artifacts?name=hone-gate" in (scratch.gh.parent / "gh.asked").read_text()
 
 
 def test_the_schedule_without_settings_exports_and_stops(scratch: Any) -> None:
