@@ -1,7 +1,7 @@
 """Routing on public benchmark results: reward and cost of git-hone's router beside those of every baseline, on the same rows.
 
     python -m bench.router [--train A.parquet --test B.parquet --kind coderouterbench|binary] [--prices models.json] [--json]
-    python -m bench.router --online [--orders 10] [--json]
+    python -m bench.router --online [--orders 20] [--json]
 
 Without files: the data in `bench/data`, in five folds grouped by task, and for RouteLLM's MMLU also with 1,500 labels to learn from
 (mean of five draws). coderouterbench: columns task_id, dimension, model, reward, total_tokens; the cost of an answer is its tokens
@@ -240,7 +240,7 @@ def main(argv: list[str]) -> int:
     asked.add_argument("--kind", choices=sorted(KINDS), default="coderouterbench")
     asked.add_argument("--prices", type=Path, default=PRICES)
     asked.add_argument("--online", action="store_true")
-    asked.add_argument("--orders", type=int, default=10)
+    asked.add_argument("--orders", type=int, default=20)
     asked.add_argument("--json", action="store_true")
     given = asked.parse_args(argv)
     if (given.train is None) != (given.test is None):

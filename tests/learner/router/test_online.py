@@ -51,8 +51,12 @@ def test_a_new_kind_starts_from_its_parent() -> None:
         router.learn(("fix", "py"), "b", 0.0)
     known = router.expect(("fix", "rust"))
     assert known["a"].reward > 0.7 > 0.3 > known["b"].reward
-    assert known["a"].rows < 50
-    assert router.shares(("fix", "rust"))["a"] < router.shares(("fix", "py"))["a"]
+    assert known["a"].error > router.expect(("fix", "py"))["a"].error
+    few = Online("ab")
+    for reward in (0.0, 0.4, 0.8):
+        few.learn(("fix", "py"), "a", 0.2 + reward)
+        few.learn(("fix", "py"), "b", reward)
+    assert 0.5 < few.shares(("fix", "rust"))["a"] < few.shares(("fix", "py"))["a"]
 
 
 def test_between_equals_the_cheaper_is_chosen_when_cost_matters() -> None:
@@ -79,6 +83,29 @@ def test_shares_are_probabilities_whatever_was_seen(seen: list[tuple[str, str, f
         assert math.fsum(shares.values()) == pytest.approx(1.0)
         assert min(shares.values()) >= floor - 1e-9
         assert all(0 <= known.reward <= 1 and known.cost_usd >= 0 for known in router.expect((kind,)).values())
+
+
+def test_where_rewards_scatter_little_a_difference_is_believed_sooner() -> None:
+    router = Online("ab")
+    for k in range(6):
+        for arm, still, wild in (("a", 0.3, k % 2 * 0.6), ("b", 0.5, k % 2 * 1.0)):
+            router.learn(("still",), arm, still + 0.01 * (k % 2))
+            router.learn(("wild",), arm, wild)
+    still, wild = router.expect(("still",)), router.expect(("wild",))
+    assert still["b"].error < 0.7 * wild["b"].error
+    assert router.shares(("still",))["b"] > router.shares(("wild",))["b"] > 0.5
+
+
+def test_the_chance_of_being_best_is_that_of_draws() -> None:
+    means, errors = {"a": 0.6, "b": 0.55, "c": 0.4, "far": -3.0}, {"a": 0.1, "b": 0.2, "c": 0.15, "far": 0.1}
+    random, n = np.random.default_rng(0), 200_000
+    drawn = np.stack([means[arm] + errors[arm] * random.standard_normal(n) for arm in means]).argmax(axis=0)
+    chances = bandit.likeliest(means, errors)
+    assert list(chances.values()) == pytest.approx((np.bincount(drawn, minlength=4) / n).tolist(), abs=0.005)
+    assert chances["far"] == 0.0
+    powers = np.array(list(bandit.likeliest(means, {arm: bandit.WIDER * error for arm, error in errors.items()}).values()))
+    wanted = powers**bandit.AGREEING / (powers**bandit.AGREEING).sum()
+    assert list(bandit.agreed(means, errors).values()) == pytest.approx(wanted.tolist())
 
 
 def test_a_reward_that_is_none_is_refused() -> None:
