@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -39,6 +40,8 @@ MOST_ASKED: Final = 200
 """Words of a new task that past ones are looked up by, the loudest."""
 RECENT: Final = 1000
 """Runs that a decision looks at: with counts that fade by 0.99 a trial, the thousandth weighs 0.00004."""
+COMMON: Final = RECENT // 10
+"""A word that more of these runs have tells none of them from another, and is not looked up: most of the work would be for such words."""
 LEAST_ALIKE: Final = 0.1
 """Below this a past run is about something else."""
 
@@ -245,20 +248,28 @@ def _step(decision: str | None) -> int:
     return int(last) if last.isdecimal() else 0
 
 
-_NEAREST: Final = """
+_TELLING: Final = """
 with asked(bucket, weight) as (values {words}),
-common(past, sum) as (select past, sum(past_words.weight * asked.weight) from asked join past_words using (bucket) group by past)
-select (coalesce(sum, 0) + ({alike}) / {known}) / 2 as score, {columns}
-from (select * from past {only} order by at desc limit {n}) as past left join common on common.past = past.id {join}
-where score > {least} group by run order by score desc, past.at desc limit ?
+oldest(id) as (select min(id) from (select id from past order by at desc limit {n}))
+select bucket, weight, oldest.id from oldest cross join asked
+where (select count(*) from (select 1 from past_words where past_words.bucket = asked.bucket and past >= oldest.id limit {common} + 1)) <= {common}
+"""
+_NEAREST: Final = """
+with recent as (select id, run, reward, at, ({alike}) / {known} as alike from past {only} order by at desc limit {n}),
+asked(bucket, weight) as (values {words}),
+common(id, sum) as (select past, sum(past_words.weight * asked.weight) from asked cross join past_words
+                    on past_words.bucket = asked.bucket and past >= {oldest} group by past),
+scored as (select id, run, reward, at, (coalesce(sum, 0) + alike) / 2 as score from recent left join common using (id)),
+best as (select id, max(score) as score, avg(reward) as mean, at from scored where score > {least} group by run order by score desc, at desc)
+select best.score, {columns} from best join past using (id) {join} order by best.score desc, best.at desc limit ?
 """
 
 
 def nearest(place: Place, asked: Task, k: int = 3) -> list[tuple[float, Past]]:
     """(similarity in 0..1, run) of the k past runs most like this task, as `routing.similarity` has it: half for the words in common
-    (cosine, of the loudest words), half for the path."""
-    names = "run, change, at, avg(reward), decision, model, prompt, kind, difficulty, language, folder, cost, title"
-    sql, values = _like(asked, names)
+    (cosine, of the loudest words without those that are `COMMON`), half for the path."""
+    names = "run, change, past.at, mean, decision, model, prompt, kind, difficulty, language, folder, cost, title"
+    sql, values = _like(place, asked, names)
     return [(round(score, 4), _past([row])) for score, *row in _ask(place, sql, (*values, k))]
 
 
@@ -267,23 +278,34 @@ def examples(place: Place, asked: Task, k: int = 12) -> list[Source]:
     from git_hone.learner.examples import Source
 
     names = "past.change, examples.at, examples.reward, examples.prompt, body, words, kind, difficulty, language, folder"
-    sql, values = _like(asked, names, "where change in (select change from examples)", "join examples using (change)")
+    sql, values = _like(place, asked, names, "where change in (select change from examples)", "join examples using (change)")
     return [
         Source(change, Task(tuple(path), prompt), prompt, reward, at, body, {int(one): weight for one, weight in json.loads(bag).items()})
         for _, change, at, reward, prompt, body, bag, *path in _ask(place, sql, (*values, k))
     ]  # fmt: skip
 
 
-def _like(asked: Task, columns: str, only: str = "", join: str = "") -> tuple[str, list[str]]:
+def _like(place: Place, asked: Task, columns: str, only: str = "", join: str = "") -> tuple[str, list[str]]:
     """The question, and the values of its marks but the last."""
     names = [
         name for name, value in zip(("kind", "difficulty", "language", "folder"), asked.path, strict=False) if value != UNKNOWN
     ]
     path = [value for value in asked.path[:4] if value != UNKNOWN]
-    bag = ", ".join(f"({bucket}, {weight!r})" for bucket, weight in loudest(words(asked.text), MOST_ASKED)) or "(-1, 0.0)"
-    sql = _NEAREST.format(words=bag, alike=" + ".join(f"(past.{name} = ?)" for name in names) or "0.0", known=f"{max(1, len(names))}.0",
-                          columns=columns, only=only, join=join, n=RECENT, least=LEAST_ALIKE)  # fmt: skip
+    oldest, bag = _telling(place, loudest(words(asked.text), MOST_ASKED))
+    sql = _NEAREST.format(words=_values(bag), alike=" + ".join(f"(past.{name} = ?)" for name in names) or "0.0", oldest=oldest,
+                          known=f"{max(1, len(names))}.0", columns=columns, only=only, join=join, n=RECENT, least=LEAST_ALIKE)  # fmt: skip
     return sql, path
+
+
+def _telling(place: Place, bag: Sequence[tuple[int, float]]) -> tuple[int, list[tuple[int, float]]]:
+    """(the least id of the last `RECENT` rows, the words of a new task that tell one from another, again of length 1)."""
+    rows = _ask(place, _TELLING.format(words=_values(bag), n=RECENT, common=COMMON)) if bag else []
+    length = math.sqrt(math.fsum(weight * weight for _, weight, _ in rows))
+    return (rows[0][2] or 0 if rows else 0), [(bucket, weight / length) for bucket, weight, _ in rows]
+
+
+def _values(bag: Iterable[tuple[int, float]]) -> str:
+    return ", ".join(f"({bucket}, {weight!r})" for bucket, weight in bag) or "(-1, 0.0)"
 
 
 def lifts(place: Place) -> Lifts:

@@ -11,11 +11,12 @@ import pytest
 
 from git_hone.ci import choosing
 from git_hone.hooks import inbox
+from git_hone.hooks import recall as recalling
 from git_hone.hooks.drain import drain
 from git_hone.hooks.recall import gates, lifts, nearest, recall
 from git_hone.learner.errors import UsageError
 from git_hone.learner.experience import tried
-from git_hone.learner.router.features import task
+from git_hone.learner.router.features import task, words
 from git_hone.learner.store import Store
 from git_hone.learner.tables import DECISIONS
 
@@ -196,3 +197,42 @@ def test_a_lost_state_is_filled_again_from_the_record(p: Play) -> None:
     (p.place.hone / "state.db").unlink()
     drain(p.place)
     assert known() == before
+
+
+def test_the_nearest_runs_are_those_that_comparing_with_every_one_finds(p: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: the cosine of each past task with the words of the new one that no more than COMMON of the last RECENT runs have, and the path."""
+    monkeypatch.setattr(recalling, "RECENT", 150)
+    monkeypatch.setattr(recalling, "COMMON", 30)
+    models(p)
+    drawn = random.Random(5)
+    vocabulary = [f"word{k}" for k in range(60)]
+    texts = [" ".join(["mend", "the", *drawn.choices(vocabulary, range(1, 61), k=6)]) for _ in range(200)]
+    kinds = [drawn.choice(["fix", "docs"]) for _ in texts]
+    rows = [
+        {"decision_id": f"past{k}.0", "kind": "model", "chosen": "small", "step": 0, "task": text, "task_kind": kind,
+         "plan": {"prompt": "default"}, "result": {"ended": "passed", "reward": k / 200}}
+        for k, (text, kind) in enumerate(zip(texts, kinds, strict=True))
+    ]  # fmt: skip
+    for k in range(0, 200, 50):
+        choosing.put(p.place, rows[k : k + 50])
+        drain(p.place)
+    bags = {text: {word: round(weight, 3) for word, weight in words(text).items()} for text in texts[50:]}
+    having = [word for bag in bags.values() for word in bag]
+    common = {word for word in having if having.count(word) > 30}
+    assert set(words("mend")) <= common
+    for text, kind in [
+        (texts[70], "fix"),
+        ("mend the word59 word58 of word3", "docs"),
+        ("mend the", "fix"),
+        ("unheard", "fix"),
+        ("", "docs"),
+    ]:
+        asked = {word: weight for word, weight in words(text).items() if word not in common}
+        length = sum(weight**2 for weight in asked.values()) ** 0.5
+        scores = sorted(
+            (round((sum(weight * bags[past].get(word, 0.0) for word, weight in asked.items()) / (length or 1.0) + (of == kind)) / 2, 4)
+             for past, of in zip(texts[50:], kinds[50:], strict=True)),
+            reverse=True,
+        )  # fmt: skip
+        found = nearest(p.place, task(text, kind=kind), 9)
+        assert [score for score, _ in found] == pytest.approx([score for score in scores[:9] if score > 0.1], abs=1e-4)
