@@ -127,10 +127,15 @@ def agreed(means: Mapping[str, float], errors: Mapping[str, float], floor: float
     >>> round(agreed({"a": 0.5, "b": 0.5}, {"a": 0.0, "b": 0.2})["a"], 9)
     0.5
     """
-    chances = likeliest(means, {name: WIDER * error for name, error in errors.items()})
-    powers = {name: chance**AGREEING for name, chance in chances.items()}
+    return _floored(sharpened(likeliest(means, {name: WIDER * error for name, error in errors.items()})), floor)
+
+
+def sharpened(chances: Mapping[str, float]) -> dict[str, float]:
+    """In proportion to chance**`AGREEING`; sums to 1."""
+    top = max(chances.values(), default=1.0)
+    powers = {name: max(chance / top, 1e-12) ** AGREEING for name, chance in chances.items()}
     total = math.fsum(powers.values())
-    return _floored({name: power / total for name, power in powers.items()}, floor)
+    return {name: power / total for name, power in powers.items()}
 
 
 def likeliest(means: Mapping[str, float], errors: Mapping[str, float]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise, permutations
 
-from git_hone.learner.router.exported import Expected
+from git_hone.learner.router.exported import Z95, Expected
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
 if TYPE_CHECKING:
@@ -176,6 +176,44 @@ def ranked(plans: Iterable[Plan], price_of_reward: float | None) -> list[Plan]:
     equal ones the cheaper, then the shorter."""
     worth = 0.0 if price_of_reward is None else 1.0 / price_of_reward
     return sorted(plans, key=lambda plan: (-(plan.reward - worth * plan.cost_usd), plan.cost_usd, len(plan.steps), plan.models))
+
+
+def chances(
+    rivals: Sequence[Plan], expected: Mapping[str, Expected], price_of_reward: float | None, gates: Sequence[Gate]
+) -> dict[str, float]:
+    """Plan (its models joined by " > ") -> probability that it is worth the most, were each model's mean reward drawn from a normal
+    distribution as wide as its interval: by the differences between plans and their derivatives (the delta method), so that a model that
+    both use counts once. Exact in that for two; for more the product over the others, made to sum to 1, as if the comparisons were
+    independent."""
+    worth = 0.0 if price_of_reward is None else 1.0 / price_of_reward
+
+    def value(plan: Plan) -> float:
+        return plan.reward - worth * plan.cost_usd
+
+    moves: list[dict[str, float]] = []
+    for plan in rivals:
+        moved = {}
+        for model in plan.models:
+            known = expected[model]
+            error = max(known.high - known.reward, known.reward - known.low) / Z95
+            if error:
+                step = error if known.reward + error <= 1.0 else -error
+                at = weigh(plan.models, {**expected, model: known._replace(reward=known.reward + step)}, gates)
+                moved[model] = (value(at) - value(plan)) * error / step
+        moves.append(moved)
+    found = {}
+    for k, plan in enumerate(rivals):
+        chance = 1.0
+        for j, other in enumerate(rivals):
+            if j != k:
+                ahead = value(plan) - value(other)
+                variance = math.fsum((moves[k].get(one, 0.0) - moves[j].get(one, 0.0)) ** 2 for one in {*moves[k], *moves[j]})
+                chance *= (
+                    0.5 * math.erfc(-ahead / math.sqrt(2 * variance)) if variance else (float(ahead > 0) or 0.5 * (ahead == 0))
+                )
+        found[" > ".join(plan.models)] = chance
+    whole = math.fsum(found.values())
+    return {name: chance / whole for name, chance in found.items()}
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

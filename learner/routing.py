@@ -1,8 +1,8 @@
 """One task, one answer: which plan, which prompt, why, and with what probability. Pure, standard library only: asking is cheap.
 
 What is expected of a model rests on the trained router where one was adopted, else on the shipped priors; either way what was seen since
-(`Past`) is added to it, so that every commit counts at once. Exploration is bought only between the two plans that matter: the best, and
-the best that begins with another model, which is taken as often as it is likely to be the better one.
+(`Past`) is added to it, so that every commit counts at once. Exploration is bought between the best plans that begin with each model: one
+is taken as often as it is likely to be the best of them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ SPREAD: Final = 0.4
 DEFAULT_PRICE: Final = 0.5
 """USD that a whole point of reward is worth where no router has priced it."""
 
+LEAST_SHARE: Final = 1e-4
+"""A plan that would be taken more rarely is not taken at all."""
 RELATIVE: Final = 4.0
 """Trials that one reward relative to its kind counts as: `bandit.relative` halves the scale, which quarters the variance, and a Beta
 distribution of as many trials as there were would think a prompt four times less certain than it is."""
@@ -105,7 +107,7 @@ MOST_KNOWN: Final = 1000
 
 
 class Settings(NamedTuple):
-    """What the configuration says. epsilon: least share of choices given to the runner-up, 0 for never; max_per_1k_usd: the dearest model
+    """What the configuration says. epsilon: least share of choices given to other plans than the best, 0 for never; max_per_1k_usd: the dearest model
     considered."""
 
     epsilon: float = 0.1
@@ -224,14 +226,14 @@ def decide(
     kept, trials = canary.apart(kept, canaries)
     past = Memory.of(past)
 
-    def weigh() -> tuple[dict[str, Expected], list[Plan], Plan | None, dict[str, float]]:
+    def weigh() -> tuple[dict[str, Expected], list[Plan], dict[str, float]]:
         expected = expect(task, kept, router, past)
         ranked = _ranked(expected, router, gates, budget_usd)
-        return expected, ranked, *_shares(ranked, expected, router, gates, settings.epsilon)
+        return expected, ranked, _shares(ranked, expected, router, gates, settings.epsilon)
 
     # without a router, tasks of one kind are all alike, so their plans are weighed once for as long as nothing new is seen
     key = ("plans", task.path[:1], tuple(kept), tuple(gates), budget_usd, settings.epsilon)
-    expected, ranked, rival, shares = weigh() if router else past.once(key, weigh)
+    expected, ranked, shares = weigh() if router else past.once(key, weigh)
     led, known = list[tuple[Plan, Canary]](), dict(expected)
     for model, one in trials:
         both = {**expected, **expect(task, [model], router, past)}
@@ -243,7 +245,7 @@ def decide(
     if led:
         shares = canary.with_shares(shares, [(name_of(plan), one.share) for plan, one in led])
     drawn, _ = bandit.draw(shares, random)
-    by_name = {name_of(plan): plan for plan in (ranked[0], *([rival] if rival else []), *(plan for plan, _ in led))}
+    by_name = {name_of(plan): plan for plan in (*ranked, *(plan for plan, _ in led))}
     plan = by_name[drawn]
     tried = next((one for other, one in led if other is plan), None)
     if tried is not None:
@@ -275,34 +277,24 @@ def _price(router: Router | None) -> float | None:
 
 def _shares(
     ranked: Sequence[Plan], expected: Mapping[str, Expected], router: Router | None, gates: Sequence[Gate], epsilon: float
-) -> tuple[Plan | None, dict[str, float]]:
-    """(the best plan that begins with another model than the best one, plan -> probability). The rival's is the probability that it is
-    the better one (Thompson sampling between the two), and at least `epsilon`; nothing when `epsilon` is 0."""
-    rival = next((plan for plan in ranked[1:] if plan.models[0] != ranked[0].models[0]), None)
-    if rival is None or not epsilon:
-        return rival, {name_of(ranked[0]): 1.0}
-    share = max(epsilon, _better(rival, ranked[0], expected, _price(router), gates))
-    return rival, {name_of(ranked[0]): 1.0 - share, name_of(rival): share}
-
-
-def _better(one: Plan, other: Plan, expected: Mapping[str, Expected], price: float | None, gates: Sequence[Gate]) -> float:
-    """Probability that the plan is worth more than the other, were each model's mean reward drawn from a normal distribution as wide as its
-    interval: by the difference between the plans and its derivatives (the delta method), so that a model that both use counts once."""
-    worth = 0.0 if price is None else 1.0 / price
-
-    def difference(expected: Mapping[str, Expected]) -> float:
-        found = [plans.weigh(plan.models, expected, gates) for plan in (one, other)]
-        return found[0].reward - found[1].reward - worth * (found[0].cost_usd - found[1].cost_usd)
-
-    at, variance = difference(expected), 0.0
-    for model in {*one.models, *other.models}:
-        known = expected[model]
-        error = max(known.high - known.reward, known.reward - known.low) / Z95
-        step = error if known.reward + error <= 1.0 else -error
-        if error:
-            moved = difference({**expected, model: known._replace(reward=known.reward + step)})
-            variance += (moved - at) ** 2
-    return 0.5 * math.erfc(-at / math.sqrt(2 * variance)) if variance else float(at > 0)
+) -> dict[str, float]:
+    """Plan -> probability, for the best plan that begins with each model: how likely it is the best of them (Thompson sampling), and for
+    those that do not seem the best together at least `epsilon`; the best one only when `epsilon` is 0."""
+    rivals: dict[str, Plan] = {}
+    for plan in ranked:
+        rivals.setdefault(plan.models[0], plan)
+    best = name_of(ranked[0])
+    if len(rivals) < 2 or not epsilon:
+        return {best: 1.0}
+    shares = plans.chances(list(rivals.values()), expected, _price(router), gates)
+    others = math.fsum(share for name, share in shares.items() if name != best)
+    if others < epsilon:
+        if others < LEAST_SHARE:  # whose order is all that is known
+            shares, others = {name: float(k == 1) for k, name in enumerate(shares)}, 1.0
+        shares = {name: 1.0 - epsilon if name == best else share * epsilon / others for name, share in shares.items()}
+    kept = {name: share for name, share in shares.items() if share >= LEAST_SHARE or name == best}
+    whole = math.fsum(kept.values())
+    return {name: share / whole for name, share in kept.items()}
 
 
 def first_models(
@@ -318,7 +310,7 @@ def first_models(
     """Model -> probability that `decide` lets it try first: what a policy is judged by. Raises as `decide` does."""
     kept, _ = able(models, settings)
     expected = expect(task, kept, router, past)
-    _, shares = _shares(_ranked(expected, router, gates, budget_usd), expected, router, gates, settings.epsilon)
+    shares = _shares(_ranked(expected, router, gates, budget_usd), expected, router, gates, settings.epsilon)
     return {name.split(" > ")[0]: share for name, share in shares.items()}
 
 
@@ -379,7 +371,7 @@ def _reasons(
         said.append(f"gates: {told}")
     if plan.models[0] != best.models[0]:
         said.append(
-            f"explored: the best plan here is {name_of(best)}; the runner-up is taken as often as it may be the better one, to keep learning"
+            f"explored: the best plan here is {name_of(best)}; others are taken as often as they may be better, to keep learning"
         )
     skipped = [model for model in expected if model not in plan.models]
     if skipped:

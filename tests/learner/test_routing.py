@@ -107,6 +107,28 @@ def test_the_runner_up_is_taken_as_often_as_it_may_be_the_better_one() -> None:
     assert 0.5 > rare[0] > rare[1] > rare[2] >= 0.01
 
 
+def test_every_model_that_may_be_the_best_is_tried_as_often_as_it_may_be() -> None:
+    """Not the runner-up alone: a third one, of which little is known, would never get its chance. Against draws of the means."""
+    third = PAID._replace(id="third", model="third")
+    models = [LOCAL, PAID, third]
+    seen = past("local", 0.6, 30) + past("paid", 0.7, 30)
+    asked, settings = task("mend it", kind="fix"), ANYWHERE._replace(epsilon=0.01)
+    shares = routing.first_models(asked, models, past=seen, settings=settings)
+    known, random = routing.expect(asked, models, None, seen), Random(2)
+    wins, draws = dict.fromkeys(known, 0), 20_000
+    for _ in range(draws):
+        worth = {
+            name: random.gauss(one.reward, max(one.high - one.reward, one.reward - one.low) / 1.96)
+            - one.cost_usd / routing.DEFAULT_PRICE
+            for name, one in known.items()
+        }
+        wins[max(worth, key=worth.__getitem__)] += 1
+    assert min(wins.values()) > 0.05 * draws
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert shares == {name: pytest.approx(wins[name] / draws, abs=0.06) for name in shares}
+    assert set(shares) == {"local", "paid", "third"}
+
+
 def test_a_policy_is_judged_by_the_shares_that_it_draws_from() -> None:
     seen = past("local", 0.6, 8) + past("paid", 0.9, 3)
     asked = task("mend it", kind="fix")
