@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from git_hone.ci import gating
-from git_hone.ci.deploying import candidates, champions
+from git_hone.ci.deploying import candidates, champions, targets
 from git_hone.ci.suite import storing
 from git_hone.ci.training import base as bases
 from git_hone.ci.training import needs
@@ -40,14 +40,27 @@ def chain(run: Runner, config: Config, check: Check) -> tuple[str, str]:
 
 
 def preflight(place: Place, config: Config) -> None:
-    """What a round needs after its training: the libraries, a suite, a look at it that is left. Raises HoneError."""
+    """What a round needs after its training: the libraries, suites, a look at them that is left, a server. Raises HoneError or Stop."""
     needs.check(LIBRARIES, "training")
     needs.check(("llama_cpp",), "evaluating")
     judged(place, config)
+    if config["autoDeploy.enabled"]:
+        served(config)
+
+
+def served(config: Config) -> None:
+    """Raises EndpointError when the server does not answer, Stop when what it would serve cannot pass the gate."""
+    target = targets.connect(str(config["autoDeploy.server"]), local_only=bool(config["privacy.local_only"]))
+    if target.merged and "divergence" not in config["promotion.optional"]:
+        raise Stop(
+            "refused",
+            f"{target.address} takes merged models only, whose divergence from what was trained is not measured, and the gate asks for it",
+            "add divergence to promotion.optional, or serve with llama.cpp",
+        )
 
 
 def judged(place: Place, config: Config) -> None:
-    """Raises Stop without a suite for the gate, or when its last look was taken and the gate said no."""
+    """Raises Stop without the suites that the gate asks for, or when its last look was taken and the gate said no."""
     name = str(config["promotion.suite"])
     try:
         suite = storing.read_manifest(storing.folder_of(place.agent, name))
@@ -55,6 +68,10 @@ def judged(place: Place, config: Config) -> None:
         raise Stop("refused", f"no candidate can be judged: {error.message}", error.tip) from None
     if not suite.tasks:
         raise Stop("refused", f"no candidate can be judged: the suite {name} holds no task", "git hone suite mine")
+    guard = str(config["promotion.guard"])
+    if "guard" not in config["promotion.optional"] and (guard == name or guard not in storing.names(place.agent)):
+        tip = f"git hone suite inject --name {guard}, or add guard to promotion.optional"
+        raise Stop("refused", f"no candidate can be judged: there is no suite {guard} on which it must not be worse", tip)
     looks = [one for one in ledger.read(place.agent) if one.get("what") == gating.WHAT and one.get("suite_hash") == suite.hash]
     taken, most = len({(one.get("candidate_hash"), one.get("incumbent_hash")) for one in looks}), config["promotion.maxLooks"]
     if taken >= most and looks[-1].get("verdict") != "promote":

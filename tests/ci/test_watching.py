@@ -24,9 +24,10 @@ from git_hone.hooks.drain import drain
 from git_hone.hooks.place import Place, find
 from git_hone.hooks.target import target
 from git_hone.learner import config as configuration
+from git_hone.learner import ledger
 from git_hone.learner.errors import DataError
 from git_hone.learner.store import Store
-from git_hone.learner.suite.tasks import Manifest
+from git_hone.learner.suite.tasks import Environment, Manifest, Origin, Task
 
 _spec = importlib.util.spec_from_file_location("hone_played_watching", Path(__file__).with_name("played.py"))
 assert _spec and _spec.loader
@@ -246,7 +247,16 @@ def test_without_a_suite_nobody_trains_for_hours(stage: Stage) -> None:
     storing.save(storing.folder_of(stage.place.agent, "repository"), manifest, lambda _: b"")
     done = stage.run(check=chain.judged)
     assert done.round is not None and "holds no task" in done.round["reason"]
-    assert stage.calls() == ["export", "export"]
+    task = Task("mined-1", "mined", "Do it", ("a.py",), {}, {}, {"a.py": None}, ("{python}",), ("t::a",), (), 0, 10.0, 1.0,
+                Environment("3.11", ("pytest",), (), (".",), None, "", {}, "declared"), Origin("0" * 40, "2026-01-01T00:00:00Z"))  # fmt: skip
+    storing.save(storing.folder_of(stage.place.agent, "repository"), Manifest("repository", (task,)), lambda _: b"")
+    done = stage.run(check=chain.judged)
+    assert done.round is not None and "there is no suite guard" in done.round["reason"]
+    stage.configure(promotion={"optional": ["guard"], "maxLooks": 1})
+    ledger.append(stage.place.agent, {"what": "gate", "suite_hash": Manifest("repository", (task,)).hash, "verdict": "refuse"})
+    done = stage.run(check=chain.judged)
+    assert done.round is not None and done.round["reason"] == "the suite repository has judged 1 of 1 candidates"
+    assert stage.calls() == ["export"] * 4
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="the extra is installed")
