@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from git_hone.ci.deploying import deploying
+from git_hone.ci.deploying import champions, deploying
 from git_hone.ci.watching import chain, drifting, rounds
 from git_hone.ci.watching.chain import Check
 from git_hone.ci.watching.rounds import Runner, Stop
@@ -80,10 +80,17 @@ def _look(
     if not config["driftDetection.enabled"] or not zero_touch.drift_due(place, config, now):
         return None
     may = drifting.rolls_back(config, on=zero_touch.why_off(place, config) is None)
-    alarms = drifting.look(place, config, may_roll_back=may, rollback=deploying.rollback, now=now)
+    alarms = drifting.look(place, config, may_roll_back=may, rollback=_lead_back, now=now)
     for alarm in alarms:
         tell(f"{alarm['words']}: {alarm['action']}")
     return alarms
+
+
+def _lead_back(place: Place, role: str) -> None:
+    """Serve what was served before: a challenger that is tried beside the champion goes first, as the champion is what got worse."""
+    champion = champions.load(place.agent)[role].champion
+    if deploying.rollback(place, role).id == champion:
+        deploying.rollback(place, role)
 
 
 def step_back() -> None:

@@ -212,6 +212,10 @@ def test_a_model_that_got_worse_is_led_back_where_that_is_wanted(
     for id_ in ("aaa", "bbb"):
         stage.promoted(server, id_, capsys)
     now = datetime.now(timezone.utc)
+    if does == "rolled back":  # a challenger is tried meanwhile: it is not what got worse
+        folder = stage.adapter("ccc")
+        stage.gate(stage.prepared(server, folder, capsys), name="ccc")
+        assert stage.deploy(server, "--adapter", str(folder), "--canary", "0.1") == 0
     stage.lived((60, 1.0), since=now - timedelta(days=30))
     config = configuration.load(stage.agent / "learning-config.json")
     assert zero_touch.drift_due(find(stage.root), config, now.timestamp())
