@@ -80,7 +80,7 @@ def evaluate(place: Place, asked: Asked, tell: Callable[[int, int, Attempt], Non
     finally:
         engine.close()
     base = str(configuration.load(place.agent / "learning-config.json")["autoTrain.baseModel"])
-    compared = divergence.measured(Path(asked.model), asked.adapter, base, kept) if asked.model.endswith(".gguf") else None
+    compared = divergence.measured(Path(asked.model), asked.adapter, base, kept) if Path(asked.model).is_file() else None
     made = Evaluation(
         asked.name or engine.name, asked.suite, suite.manifest.hash, tuple(attempts), files=dict(engine.files),
         base_sha256=engine.base_sha256, divergence=compared, likelihood=likelihood, settings=asdict(asked.settings),

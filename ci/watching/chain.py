@@ -45,18 +45,7 @@ def preflight(place: Place, config: Config) -> None:
     needs.check(("llama_cpp",), "evaluating")
     judged(place, config)
     if config["autoDeploy.enabled"]:
-        served(config)
-
-
-def served(config: Config) -> None:
-    """Raises EndpointError when the server does not answer, Stop when what it would serve cannot pass the gate."""
-    target = targets.connect(str(config["autoDeploy.server"]), local_only=bool(config["privacy.local_only"]))
-    if target.merged and "divergence" not in config["promotion.optional"]:
-        raise Stop(
-            "refused",
-            f"{target.address} takes merged models only, whose divergence from what was trained is not measured, and the gate asks for it",
-            "add divergence to promotion.optional, or serve with llama.cpp",
-        )
+        targets.connect(str(config["autoDeploy.server"]), local_only=bool(config["privacy.local_only"]))
 
 
 def judged(place: Place, config: Config) -> None:

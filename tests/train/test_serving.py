@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from git_hone.ci.evaluating import divergence
 from git_hone.ci.training import convert, header, integrity, lora, merge
 from git_hone.learner.errors import DataError
 
@@ -35,16 +34,6 @@ def test_the_adapter_is_for_this_base_and_what_was_trained(adapter: Path) -> Non
 def test_llama_cpp_thinks_what_transformers_thinks(adapter: Path) -> None:
     found = integrity.parity(BASE, adapter / "adapter.gguf", adapter, integrity.PROMPTS[:2])
     assert found.same and found.top == 1.0 and found.tokens > 10
-
-
-def test_an_evaluation_measures_it_once_for_the_gate(adapter: Path, tmp_path: Path) -> None:
-    kept = tmp_path / "evaluations"
-    found = divergence.measured(BASE, adapter / "adapter.gguf", kept)
-    assert found is not None
-    assert found <= integrity.MOST_KL
-    (file,) = kept.iterdir()
-    file.write_text(file.read_text().replace(str(found), "0.25"))
-    assert divergence.measured(BASE, adapter / "adapter.gguf", kept) == 0.25, "remembered by the files' digests"
 
 
 def test_without_the_permutation_it_is_another_model(

@@ -17,10 +17,8 @@ from typing import Any
 import pytest
 
 from git_hone.ci.deploying import champions
-from git_hone.ci.endpoints import EndpointError
 from git_hone.ci.suite import storing
-from git_hone.ci.watching import chain, watching
-from git_hone.ci.watching.rounds import Stop
+from git_hone.ci.watching import watching
 from git_hone.hooks import zero_touch
 from git_hone.hooks.place import find
 from git_hone.hooks.state import State
@@ -185,18 +183,6 @@ def test_a_server_that_is_down_is_no_verdict(stage: Stage, tmp_path: Path) -> No
     assert (done["how"], done["step"]) == ("refused", "deploy")
     assert "127.0.0.1:9" in done["reason"]
     assert stage.calls() == ["train", "deploy"], "nobody was asked 20 questions for it"
-
-
-def test_a_server_that_could_not_serve_it_is_told_before_the_training(stage: Stage, tmp_path: Path) -> None:
-    server = stage.serve(REFUSES)
-    stage.ready(tmp_path / "steps", server, promotion={})
-    stage.trained("aaa", 18)
-    config = configuration.load(stage.agent / "learning-config.json")
-    with pytest.raises(Stop, match="merged models only"):
-        chain.served(config)
-    chain.served(configuration.Config({**config.values, "promotion": {**config.values["promotion"], "optional": ["divergence"]}}))
-    with pytest.raises(EndpointError, match=r"127\.0\.0\.1:9"):
-        chain.served(configuration.Config({**config.values, "autoDeploy": {"server": "http://127.0.0.1:9"}}))
 
 
 @pytest.mark.parametrize(
