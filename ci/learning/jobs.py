@@ -38,7 +38,7 @@ class Told(NamedTuple):
 def export(place: Place, of: Settings) -> Told:
     """Write the examples of the role. Outputs: rows, and enough: "true" where a training may start."""
     from git_hone.ci import exporting
-    from git_hone.learner.dataset import card, rows
+    from git_hone.learner.dataset import card, choosing, rows
 
     roles = tuple(role for role in rows.ROLES if role == of.role)
     done = exporting.export(place, exporting.Options(roles))
@@ -47,8 +47,11 @@ def export(place: Place, of: Settings) -> Told:
     enough = n >= least
     head = f"# Export: {n} examples of {of.role} to train on\n\n"
     head += "Enough for a training.\n" if enough else f"Too few for a training, which wants {least} (`autoTrain.minExamples`).\n"
-    whole = card.readme(done.manifest, done.sha256).decode().split("---\n", 2)[-1]
-    return Told({"rows": str(n), "enough": str(enough).lower()}, f"{head}\n{whole}", done.folder is None)
+    if done.folder is None:
+        rest = "".join(f"- {n} left out: {choosing.REASONS[why]}\n" for why, n in done.manifest["excluded_changes"].items())
+    else:
+        rest = card.readme(done.manifest, done.sha256).decode().split("---\n", 2)[-1]
+    return Told({"rows": str(n), "enough": str(enough).lower()}, f"{head}\n{rest}", done.folder is None)
 
 
 def train(place: Place, of: Settings, tell: Callable[[Step], None]) -> Told:
