@@ -26,6 +26,8 @@ from git_hone.learner.errors import UsageError
 HEX: Final = re.compile(r"[0-9a-fA-F]{4,64}")
 MAX_COMMITS: Final = 2000
 """Commits of one pull request that are looked at."""
+MAX_PARTS: Final = 100
+"""Commits below the head that are tried as the head of another pull request."""
 DEEPEN: Final = (100, 1000)
 
 
@@ -147,10 +149,24 @@ def _decide(place: Place, base: str, head: str, merged: str) -> tuple[Decision, 
         git.line(["rev-parse", f"{first}^{{tree}}"], place.cwd),
     )
     decision = decide(facts)
+    exact = pieces[merged].tree == facts.merge_tree or pieces[merged].patch == whole.patch is not None
+    if decision.how == "squash" and not exact and (part := _part(place, base, head, first, pieces[merged].tree)):
+        return unknown(
+            f"merged {short[merged]} holds this pull request only up to {part[:10]}: is it the landing of another one below it?"
+        ), []
     if decision.how == "rebase":
         became = [pair.new for pair in decision.pairs if pair.new and pair.certainty == "proven"]
         return decision, became if merged in became else [*became, merged]
     return decision, [merged] if decision.how == "squash" else []
+
+
+def _part(place: Place, base: str, head: str, first: str, tree: str) -> str | None:
+    """The commit below the head that merged into `first` gives this very tree: what landed is another branch, on which this one stands."""
+    for name in rev_list(place, "--topo-order", f"--max-count={MAX_PARTS}", head, f"^{base}", f"^{first}")[1:]:
+        tried = git.attempt(["merge-tree", "--write-tree", "--no-messages", first, name], place.cwd)
+        if tried is not None and git.text(tried).split("\n")[0].strip() == tree:
+            return name
+    return None
 
 
 def _contained(place: Place, base: str, head: str, merged: str) -> tuple[Decision, list[str]]:

@@ -356,6 +356,9 @@ def test_stacked_pull_requests(forge: Forge) -> None:
     first = forge.squash(lower)
     second = forge.squash(upper)
     job = forge.job()
+    wrong = reconcile(job, base, upper, first)  # half of the upper one's lines, and only files of it
+    assert (wrong.how, wrong.moves) == ("unknown", [])
+    assert f"only up to {lower[:10]}" in wrong.message
     assert reconcile(job, base, lower, first).how == "squash"
     found = reconcile(job, first, upper, second)
     assert (found.how, [move.sources for move in found.moves]) == ("squash", [[upper]])
