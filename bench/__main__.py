@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from bench import commit, drain, events, notes, outcomes, redaction, scratch
+from bench import commit, decisions, drain, events, notes, outcomes, redaction, scratch
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
@@ -35,6 +35,7 @@ MEASURED: Final = {
     "commit": (commit, "A commit"),
     "events": (events, "An agent's event"),
     "drain": (drain, "From event to record"),
+    "decisions": (decisions, "Deciding"),
     "redaction": (redaction, "Redaction"),
     "notes": (notes, "Notes between clones"),
     "outcomes": (outcomes, "Outcomes over time"),

@@ -375,7 +375,7 @@ def _reasons(
         )
     skipped = [model for model in expected if model not in plan.models]
     if skipped:
-        said.append(f"left out: {', '.join(skipped)} (less reward for the money on such tasks)")
+        said.append(f"left out: {', '.join(skipped)} (no more reward for the money on such tasks)")
     said.append(f"prompt {prompt}: chosen with probability {share:.2f}")
     said.append(f"router {router.version}" if router else "no trained router yet: `git hone router train` makes one")
     return said

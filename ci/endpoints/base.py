@@ -63,6 +63,10 @@ class Weights:
     base_sha256: str | None = None
 
 
+UNASKED: Final = "does not know what was asked"
+"""How an error says 405 and 501: the server is there, and has nothing for this method at this path."""
+
+
 class EndpointError(HoneError):
     """A model could not be asked, or did not answer.
 
@@ -210,6 +214,8 @@ class Endpoint(ABC):
             return EndpointError("refused", f"{who} refused the key{told}", tip)
         if status == 429:
             return EndpointError("refused", f"{who} takes no more requests for now{told}", again=True, wait_s=wait_s)
+        if status in (405, 501):
+            return EndpointError("refused", f"{who} {UNASKED}{told}", "check the endpoint")
         if status >= 500 or status == 408:
             return EndpointError("unreachable", f"{who} failed{told}", again=True, wait_s=wait_s)
         return EndpointError("refused", f"{who} did not take the request{told}")

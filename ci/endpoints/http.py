@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from git_hone.ci.endpoints.base import Answer, Endpoint, EndpointError, Finish, Look, Message, wait_of
+from git_hone.ci.endpoints.base import UNASKED, Answer, Endpoint, EndpointError, Finish, Look, Message, wait_of
 from git_hone.learner.variants import is_loopback
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class OpenAICompatible(_Http):
         try:
             rows = self._call("GET", "/models", timeout_s).get("data")
         except EndpointError as error:
-            if error.kind == "missing":  # it answers, and has no list of models
+            if error.kind == "missing" or UNASKED in error.message:  # it answers, and has no list of models
                 return Look()
             raise
         if not isinstance(rows, list):

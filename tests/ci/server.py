@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 Mode = Literal[
     "fine", "slow", "flaky", "busy", "failing", "auth", "nonsense", "empty", "truncated", "stream-error", "missing", "length",
-    "declined", "no-temperature", "other-limit", "moved", "echo-key", "listless",
+    "declined", "no-temperature", "other-limit", "moved", "echo-key", "listless", "postless",
 ]  # fmt: skip
 KEY = "sk-test-0123456789abcdef"
 MODEL = "coder:7b"
@@ -120,6 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(307, b"", {"location": "http://192.0.2.1/elsewhere"})
         elif mode == "listless" and asks == "models":
             self._error(404, "not found")
+        elif mode == "postless" and asks == "models":
+            self._error(501, "Unsupported method ('GET')")
         elif mode == "missing" and asks in ("chat", "show", "model"):
             self._error(404, f"model '{MODEL}' not found")
         elif chat and mode == "truncated" and self.at.provider != "ollama":

@@ -248,6 +248,7 @@ def test_ollama_makes_room_for_the_prompt(serve: Any) -> None:
         ("openai-compatible", "fine", Look(None, True, None)),
         ("openai-compatible", "missing", Look(None, False, None)),
         ("openai-compatible", "listless", Look(None, None, None)),
+        ("openai-compatible", "postless", Look(None, None, None)),
         ("anthropic", "fine", Look(None, True, 200000)),
         ("anthropic", "missing", Look(None, False, None)),
     ],
