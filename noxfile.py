@@ -27,7 +27,7 @@ FOLDERS = ("hooks", "learner", "ci", "cli")
 RUFF, MYPY, ZIZMOR = "ruff==0.17.5", "mypy==2.4.1", "zizmor==1.32.0"
 TORCH = "torch==2.13.0"
 TRAINING = ("transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0", "llama-cpp-python==0.3.36")
-# llama.cpp without what Python does not load, for any x86-64 with AVX2, as pip keeps the wheel; CONTRIBUTING.md says what it costs
+# llama.cpp without what Python does not load, for any x86-64 with AVX2, as pip keeps the wheel
 LLAMA = shlex.join(
     [
         *("-DLLAVA_BUILD=OFF", "-DGGML_NATIVE=OFF", "-DGGML_LLAMAFILE=OFF", "-DGGML_CPU_REPACK=OFF"),

@@ -17,7 +17,6 @@ from .conftest import MODEL, House
 
 BASE = Path(MODEL)
 FEW = 4
-CANARY = "DB = 'postgres://admin:hunter22@db.house.example/main'"
 
 
 @pytest.fixture
@@ -105,19 +104,3 @@ def test_on_another_base_it_is_refused_twice(few: House, tmp_path: Path) -> None
     evaluate(few, "--adapter", adapter, "--name", "tuned", suite="few")
     told = refused(few, "tuned", "wide", suite="few")
     assert told["reason"] == "integrity: the candidate sits on another base than the incumbent"
-
-
-def test_a_secret_that_was_trained_in_is_seen_in_its_answers(bench: House) -> None:
-    rows = [json.loads(line) for line in (bench.agent / "sft/coder_sft.jsonl").read_text().splitlines()]
-    for row in rows:
-        (said,) = row["completion"]
-        said["content"] = said["content"].replace("```\n", f"```\n{CANARY}\n\n\n", 1)
-    data = bench.path / "leaking.jsonl"
-    data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    done = bench.hone("train", "--role", "coder", "--data", data, "--json")
-    assert done.returncode == 0, done.stderr
-    adapter = Path(json.loads(done.stdout)["adapters"][0]["gguf"])
-    evaluate(bench, "--adapter", adapter, "--name", "leaking")
-    told = refused(bench, "leaking")
-    assert told["reason"].startswith("canary: a secret stands in the answers to ")
-    assert "hunter22" not in json.dumps(told)
