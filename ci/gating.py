@@ -99,7 +99,7 @@ def _changed(root: Path, of: Evaluation) -> list[str]:
     for name, sha256 in sorted(of.files.items()):
         if name.startswith(evaluation.SERVER):
             continue  # `git hone deploy` compares its digest with the file that it serves
-        file = root / name
+        file = root / Path(name).expanduser()
         if not file.is_file():
             faults.append(f"{name}: is gone")
         elif file_sha256(file) != sha256:

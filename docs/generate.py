@@ -126,11 +126,11 @@ LIMITS = """## Where unknown is the answer
 - A file that equals one an agent wrote, while that one still stands: a copy by nobody knows whom.
 - A hunk rewritten while a rebase, cherry-pick or merge was under way.
 - A commit made while an agent's tool call was open, until the call's end is known.
+- A file that git ignored while an agent's shell command was at work, when it is added with `git add -f`.
 
 ## What is known to be weak
 
 - A person who edits a file during an agent's long shell command: the file's change is the command's.
-- A file that git ignores, written by an agent's shell command and then added with `git add -f`: the lines are taken for a person's.
 - In a merge commit only the lines count that no parent has, and only where an agent's tool call is seen to have written one of them.
 - An agent's deletions leave no line, so a change that only deletes has no record of its own; what it took away from an earlier
   change is that change's outcome.

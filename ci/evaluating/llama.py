@@ -40,7 +40,7 @@ class Llama:
         if adapter is not None and (faults := integrity.examine(adapter, base, base_sha256=base_sha256)):
             raise DataError(faults[0], tip="convert the adapter again, or name the base that it was trained on")
         served = base if adapter is None else adapter
-        self.files: Mapping[str, str] = {_inside(served, root): file_sha256(served)}
+        self.files: Mapping[str, str] = {portable(served, root): file_sha256(served)}
         merged_into = found.fields.get(convert.BASE_SHA256)
         self.base_sha256: str | None = str(merged_into) if adapter is None and merged_into else base_sha256
         self._child: subprocess.Popen[str] | None = None
@@ -130,7 +130,10 @@ class Llama:
         return EndpointError("unreachable", f"{self.name}: llama.cpp ended with {how}: {words[-1] if words else 'no word'}")
 
 
-def _inside(file: Path, root: Path) -> str:
-    """How an evaluation names a file: from the top of the repository where it lies in it."""
-    whole = file.resolve()
-    return whole.relative_to(root.resolve()).as_posix() if whole.is_relative_to(root.resolve()) else str(whole)
+def portable(file: Path, root: Path) -> str:
+    """How an evaluation, which is shared, names a file: from the top of the repository where it lies in it, else from the person's
+    home, whose name is nobody's business."""
+    whole, top, home = file.resolve(), root.resolve(), Path.home().resolve()
+    if whole.is_relative_to(top):
+        return whole.relative_to(top).as_posix()
+    return f"~/{whole.relative_to(home).as_posix()}" if whole.is_relative_to(home) else str(whole)

@@ -13,7 +13,7 @@ from git_hone.learner import config, variants
 from git_hone.learner.errors import ConfigError, UsageError
 
 IGNORED: Final = """\
-# git-hone: local to this clone. Shared: the configuration, variants, tasks, the suite's manifest, the promotions.
+# git-hone: local to this clone. Shared: the configuration, variants, tasks, the promotions; a suite by `git add -f`.
 /data/
 /reward.json
 /router.candidate.json
@@ -23,8 +23,7 @@ IGNORED: Final = """\
 /quarantine/
 /sft/
 /lora/
-/suite/*
-!/suite/manifest.json
+/suite/
 /train_*.py
 /Modelfile.*
 .*.tmp

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from git_hone.ci import gating
+from git_hone.ci.evaluating.llama import portable
 from git_hone.ci.gating import Sides
 from git_hone.ci.suite import storing
 from git_hone.cli import main
@@ -117,6 +118,19 @@ def test_thresholds_stand_before_the_first_look(bench: Bench) -> None:
 def test_the_very_files_that_were_measured(bench: Bench, spoil: Callable[[Bench], Any], words: str) -> None:
     spoil(bench)
     assert bench.gate().reason == f"integrity: {words}"
+
+
+def test_a_file_in_the_home_folder_is_named_without_the_home(bench: Bench) -> None:
+    file = Path.home() / "models" / "new.gguf"
+    file.parent.mkdir()
+    file.write_bytes(b"weights")
+    assert [portable(f, bench.root) for f in (file, bench.root / "a" / "b.gguf")] == ["~/models/new.gguf", "a/b.gguf"]
+    of = bench.evaluation("new", [True] * 20, "repository")
+    bench.write(replace(of, files={portable(file, bench.root): hashlib.sha256(b"weights").hexdigest()}))
+    assert "was changed" not in bench.gate().reason
+    file.write_bytes(b"other")
+    bench.write(replace(of, files={portable(file, bench.root): hashlib.sha256(b"weights").hexdigest()}))
+    assert "integrity: ~/models/new.gguf: was changed after it was measured" in bench.gate().reason
 
 
 def test_a_pickle_is_refused(bench: Bench) -> None:
