@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-MODEL = os.environ.get("HONE_TRAIN_MODEL", "")
+MODEL = str(Path(named).resolve()) if (named := os.environ.get("HONE_TRAIN_MODEL", "")) else ""
 collect_ignore_glob = [] if MODEL else ["test_*.py"]
 OPERATIONS = ("add", "subtract", "multiply", "maximum", "minimum", "modulo", "power", "average")
 
