@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,19 @@ def test_whitespace_only_changes_by_a_formatter_do_not_take_lines_away(p: Play) 
     p.human("src/new.py", "".join("    " + line for line in p.read("src/new.py").splitlines(True)))
     p.commit("formatted")
     assert p.ai() == 10
+
+
+def test_a_note_says_a_change_once_however_late_the_hooks_word_of_it_is(p: Play) -> None:
+    p.turn("src/new.py", "a")
+    hook = Path(p.git("rev-parse", "--path-format=absolute", "--git-path", "hooks")) / "post-commit"
+    aside = hook.rename(hook.with_name("aside"))
+    sha = p.commit("before its hook")
+    first = p.show()["lines"]
+    time.sleep(1.1)  # a second of git's own time
+    subprocess.run([aside.rename(hook)], cwd=p.repo, check=True)
+    assert p.show()["lines"] == first
+    said = [event["type"] for event in notes.events(notes.read(p.repo, [sha])[sha])]
+    assert sorted(said) == ["change", "outcome"]
 
 
 @pytest.mark.parametrize("how", ["drained each time", "drained at the end", "no hook's word"])
