@@ -42,6 +42,7 @@ class Store:
         self.root = Path(root)
         self.damaged: list[Damage] = []
         self._verified: Verified | None = None
+        self._engine: tuple[duckdb.DuckDBPyConnection, Path] | None = None
         segments.refuse_links(self.root)
 
     def append(self, table: str, rows: Sequence[Mapping[str, object]]) -> list[Path]:
@@ -139,11 +140,12 @@ class Store:
                 self._known.save()
                 if not found:
                     return []
-                engine, base = query.open_engine(self.root)
+                self._engine = self._engine or query.open_engine(self.root)  # opening one takes longer than a small question
+                engine, base = self._engine
                 sql, times = query.matching(table, query.reached(base, found), clause, newest=newest)
                 try:
-                    with engine:
-                        return query.fetch(engine, table, sql, values * times)
+                    with engine.cursor() as cursor:
+                        return query.fetch(cursor, table, sql, values * times)
                 except duckdb.IOException:
                     if all(segment.path.exists() for segment in found):
                         raise  # not a compactor on a file system without locks: a real fault
