@@ -4,6 +4,7 @@ nox -s tests                        this interpreter
 nox -s tests -- -k store -x         arguments for pytest
 nox -s matrix                       each interpreter that is installed
 nox -s learn -- gate                one job of the learning loop, as CI runs it
+nox -s exhaustive                   the cases that `tests` leaves out: every scenario in every variant, every setting of git
 nox -s train                        an adapter trained, converted and run, with torch and llama.cpp
 """
 
@@ -41,6 +42,8 @@ TESTS = (
     *(RUFF, MYPY, "import-linter>=2.5", "pre-commit>=4", "prek>=0.2"),  # the real tools that the tests run
 )
 
+WHOLE = ("-n", "auto", "--dist", "worksteal", "--cov", "--cov-report=term:skip-covered")
+
 
 @nox.session
 def lint(session: nox.Session) -> None:
@@ -75,13 +78,19 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests, against the built wheel, with branch coverage."""
-    check(session)
+    check(session, *WHOLE)
+
+
+@nox.session(default=False)
+def exhaustive(session: nox.Session) -> None:
+    """The cases that `tests` leaves out, as others of their kind are tried there: about as many minutes again."""
+    check(session, "-m", "exhaustive", "-n", "auto", "--dist", "worksteal")
 
 
 @nox.session(python=PYTHONS, default=False)
 def matrix(session: nox.Session) -> None:
     """The tests under each Python; one that is not installed is skipped."""
-    check(session)
+    check(session, *WHOLE)
 
 
 @nox.session(default=False)
@@ -137,12 +146,12 @@ def demo(session: nox.Session) -> None:
     session.run("git-hone", "demo", *session.posargs)
 
 
-def check(session: nox.Session) -> None:
+def check(session: nox.Session, *args: str) -> None:
+    """pytest with what was typed, else with `args`."""
     install(session, *TESTS)
-    whole = ("-n", "auto", "--dist", "worksteal", "--cov", "--cov-report=term:skip-covered")
     with tempfile.TemporaryDirectory(prefix="git-hone-tests-", ignore_cleanup_errors=True) as base:
         # a folder of their own: pytest's default one is closed to others again whenever another pytest begins
-        session.run("pytest", f"--basetemp={base}/run", *(session.posargs or whole))
+        session.run("pytest", f"--basetemp={base}/run", *(session.posargs or args))
 
 
 def install(session: nox.Session, *more: str) -> None:

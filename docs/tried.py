@@ -169,7 +169,7 @@ def command(row: Row) -> str:
     """What to type to see the row's numbers."""
     words = row.args.split(" ")
     n_vars = next(k for k, word in enumerate(words) if "=" not in word)
-    return " ".join([*words[:n_vars], "pytest", *words[n_vars:]])
+    return " ".join([*words[:n_vars], "pytest -m ''", *words[n_vars:]])
 
 
 def files_of(row: Row) -> list[str]:
@@ -187,9 +187,7 @@ def measure(row: Row) -> dict[str, Any]:
             sys.executable,
             "-m",
             "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
+            *("-m", "", "-q", "-p", "no:cacheprovider"),
             f"--junitxml={report}",
             "-o",
             "junit_family=xunit1",

@@ -284,10 +284,13 @@ SETTINGS: dict[str, tuple[str | None, Mapping[str, str], Fault]] = {
     "inbox full": (None, {}, _inbox_full),
     "git-hone's folder gone": (None, {}, _hone_gone),
 }
+ALWAYS = ("as installed", "hooks of one's own", "Python gone")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(
+    "setting", [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.exhaustive) for name in SETTINGS]
+)
 def test_git_says_and_does_the_same_as_without_git_hone(
     tmp_path: Path, setting: str, record_property: Callable[[str, object], None]
 ) -> None:
