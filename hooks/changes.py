@@ -117,7 +117,7 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
         "lines_written": len(written),
         "patch_id": patch,
         "_born": old["_born"] if old else commit.at,
-        "_at": max(commit.at, (old or {}).get("_at", 0.0) + 1e-6),
+        "_at": max(commit.at, records.after((old or {}).get("_at", 0.0))),
         **{name: old[name] for name in ("_rewarded_at", "_noted") if old and name in old},
     }
     state.put_change(facts)
@@ -130,7 +130,7 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
         other = state.get("changes", name)
         if other:
             _keep(batch, other)
-            at = max(commit.at, other["_at"] + 1e-6)
+            at = max(commit.at, records.after(other["_at"]))
             state.put_change(other | {"state": "superseded", "superseded_by": verdict.change, "_at": at})
             state.db.execute("delete from atoms where change = ?", (name,))
             batch.touched.add(name)
@@ -220,7 +220,7 @@ def _drop(batch: Batch, gone: set[str]) -> None:
             if busy:
                 limbo.append(commit)
                 continue
-            state.put_change(row | {"state": "dropped", "_at": max(now, row["_at"] + 1e-6)})
+            state.put_change(row | {"state": "dropped", "_at": max(now, records.after(row["_at"]))})
             batch.touched.add(row["change_id"])
             batch.add_outcome(
                 records.outcome_row(row["change_id"], "dropped", now, batch.config.hash, commit=commit, source="history")

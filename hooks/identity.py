@@ -59,8 +59,7 @@ def identify(
     choice = _choose(arrivals, list(known.values()), descends, own)
     verdicts: dict[str, Verdict] = {}
     for order, arrival in enumerate(arrivals):
-        came = [pool[name] for name, (_, commit) in choice.items() if commit == arrival.commit]
-        came.sort(key=lambda change: (change.born, change.id))
+        came = _eldest_first([pool[name] for name, (_, commit) in choice.items() if commit == arrival.commit], descends)
         mine = own.get(arrival.commit)
         if mine is not None:
             verdicts[arrival.commit] = Verdict(mine, "squash" if came else "commit", [change.id for change in came])
@@ -73,6 +72,22 @@ def identify(
                 pool[change.id] = change
                 choice |= _choose(arrivals[order + 1 :], [change], descends, own)
     return verdicts
+
+
+def _eldest_first(came: list[Known], descends: Callable[[str, str], bool]) -> list[Known]:
+    """By the second in which they were born, as a hook's word brings fractions of it that git's own time has not; within one, a change
+    stands behind those that its commit descends from."""
+    if len(came) < 2:
+        return came
+    second = {change.id: min(change.born, 1e15) // 1 for change in came}
+    behind = {
+        change.id: sum(
+            second[other.id] == second[change.id] and other.id != change.id and descends(other.commit, change.commit)
+            for other in came
+        )
+        for change in came
+    }
+    return sorted(came, key=lambda change: (second[change.id], behind[change.id], change.born, change.id))
 
 
 def _choose(

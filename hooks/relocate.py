@@ -152,7 +152,9 @@ class Plan:
         group = {event["change_id"]: event for event in [*came, *mine]}
         if not group:
             return
-        eldest = sorted(group, key=lambda name: (self._born(name), name))[0]
+        order = {commit: k for k, commit in enumerate(span)}  # within a second: git's own time has no fraction of it
+        ages = {name: (self._born(name), order.get(event["commit"], -1)) for name, event in group.items()}
+        eldest = min(group, key=lambda name: (ages[name][0][:19], ages[name][1], ages[name][0], name))
         sources = sorted({e["commit"] for e in came} | {c for e in mine for c in e.get("replaces") or () if c in before})
         absorbed = sorted({name for c in (*sources, landed) for name in self._at(c, landed)} | set(group))
         standing = next((e for e in mine if e["change_id"] == eldest), None)
@@ -195,7 +197,7 @@ class Plan:
                 counts[run] = counts.get(run, 0) + sum(b - a + 1 for a, b in spans)
         order = sorted({*told, *counts}, key=lambda run: (-counts.get(run, 0), run))
         replaces = [c for e in sorted(came, key=lambda e: str(e["at"])) for c in (*(e.get("replaces") or ()), e["commit"])]
-        at = max(commits[landed].at, *(_seconds(e["at"]) + 1e-6 for e in came))
+        at = max(commits[landed].at, *(records.after(_seconds(e["at"])) for e in came))
         body: Event = {
             "v": 1, "type": "change", "at": records.stamp(at), "change_id": name, "commit": landed,
             "kind": "squash" if how == "squash" else "rebase",
@@ -288,7 +290,7 @@ class Plan:
                         "superseded_by": move.change_id, "evidence": "note",
                         "committed_at": records.when(_seconds(old["at"])), "run_ids": sorted(_runs(old)), "trust": "own",
                         **{f"lines_{kind}": old["lines"].get(kind) for kind in ("ai", "human", "unknown", "written")}}  # fmt: skip
-                rows.append(records.event("change", body, max(_seconds(event["at"]), _seconds(old["at"]) + 1e-6), None))
+                rows.append(records.event("change", body, max(_seconds(event["at"]), records.after(_seconds(old["at"]))), None))
         return rows
 
     def _facts(self, move: Move, event: Event, commit: Commit) -> dict[str, Any]:
@@ -348,7 +350,7 @@ class Plan:
                 )
                 origins = unpack(state.node(f["path"], blob or "") or [])
                 kept |= {origins[k - 1] for a, b in f["ai_ranges"] for k in range(a, b + 1) if k <= len(origins)}
-            at = max(commit.at, old["_at"] + 1e-6)
+            at = max(commit.at, records.after(old["_at"]))
             state.put_change(old | facts | {"trust": old["trust"], "evidence": old["evidence"], "_at": at})
             put_atoms(state, move.change_id, {origin for origin in kept if edit_of(origin)})
             state.put("commits", commit.id, {"change": move.change_id, "blobs": {f.path: f.after for f in commit.files or []}})
@@ -359,7 +361,7 @@ class Plan:
         for name in move.absorbed:
             row = state.get("changes", name)
             if row and row["state"] != "superseded" and row["commit"] in (move.to, *self.range):
-                at = max(commit.at, row["_at"] + 1e-6)
+                at = max(commit.at, records.after(row["_at"]))
                 state.put_change(row | {"state": "superseded", "superseded_by": move.change_id, "_at": at})
                 put_atoms(state, name, ())
                 batch.touched.add(name)

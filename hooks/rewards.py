@@ -32,7 +32,7 @@ def settle(batch: Batch) -> str | None:
         latest = [o["recorded_at"] for o in outcomes] + [s["recorded_at"] for s in signals + parent]
         at = max([row["_at"], *latest])
         if row.get("_rewarded_at", 0.0) >= at:
-            at = row["_rewarded_at"] + 1e-6
+            at = records.after(row["_rewarded_at"])
         row |= {"reward": result["value"], "reward_mode": result["mode"],
                 "reward_terms": {"terms": result["terms"], "veto": result.get("veto")}, "_rewarded_at": at}  # fmt: skip
         record = records.change_row(row, at, config.hash)

@@ -43,7 +43,10 @@ def tree(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     "names",
     [("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"), ("GIT_COMMON_DIR",), ("GIT_NAMESPACE",)]
-    + [pytest.param((f"GIT_{name}",), marks=pytest.mark.exhaustive) for name in ("DIR", "INDEX_FILE", "WORK_TREE", "OBJECT_DIRECTORY")],
+    + [
+        pytest.param((f"GIT_{name}",), marks=pytest.mark.exhaustive)
+        for name in ("DIR", "INDEX_FILE", "WORK_TREE", "OBJECT_DIRECTORY")
+    ],
     ids=lambda names: "+".join(names),
 )
 def test_variables_of_another_repository(fresh: Callable[..., Play], names: tuple[str, ...]) -> None:
