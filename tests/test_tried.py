@@ -52,7 +52,7 @@ def test_counts_are_what_the_report_says() -> None:
 def test_a_command_keeps_its_variables_in_front() -> None:
     tried = load()
     row = next(row for row in tried.ROWS if row.name == "rebase-500")
-    assert tried.command(row) == "HONE_REBASE=500 pytest tests/hooks/test_disk.py -k rebase"
+    assert tried.command(row) == "HONE_REBASE=500 pytest -m '' tests/hooks/test_disk.py -k rebase"
 
 
 def played(

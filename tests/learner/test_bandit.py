@@ -81,6 +81,7 @@ def regret(
     return lost
 
 
+@pytest.mark.exhaustive
 def test_thompson_loses_less_than_epsilon_greedy_and_far_less_than_chance() -> None:
     means = {"a": 0.5, "b": 0.65, "c": 0.5}
     rows = [(regret(Thompson(0.0), means, 1500, s, 1.0), regret(EpsilonGreedy(), means, 1500, s, 1.0)) for s in range(8)]

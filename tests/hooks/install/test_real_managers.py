@@ -86,6 +86,7 @@ def ai(r: Any, home: Path) -> int:
     return int(show(where, "HEAD")["lines"]["ai"])
 
 
+@pytest.mark.exhaustive  # npm fetches them; `test_managers.py` tries what they leave in a repository
 @pytest.mark.parametrize("ours_first", [True, False])
 def test_husky(repo: Make, modules: Path, home: Path, ours_first: bool) -> None:
     """Its own hooks run, with their exit code and words; ours hear of the commit by the printed lines; both leave no trace."""
@@ -145,6 +146,7 @@ post-commit:
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("ours_first", [True, False])
 def test_lefthook(repo: Make, modules: Path, home: Path, ours_first: bool) -> None:
     r = repo()

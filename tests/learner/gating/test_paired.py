@@ -61,6 +61,7 @@ def test_bounds_do_not_depend_on_the_order() -> None:
     assert paired.difference([]) is None
 
 
+@pytest.mark.exhaustive
 def test_the_interval_covers_the_truth() -> None:
     """Thirty groups of unequal size, a true difference of 0.2: a 95 % interval misses about one time in twenty."""
     chance, missed, trials = random.Random(8), 0, 200
