@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from git_hone.ci.deploying import champions, deploying
+from git_hone.ci.deploying import challenging, champions, deploying
 from git_hone.ci.watching import chain, drifting, rounds
 from git_hone.ci.watching.chain import Check
 from git_hone.ci.watching.rounds import Runner, Stop
-from git_hone.hooks import zero_touch
+from git_hone.hooks import journal, zero_touch
 from git_hone.hooks.place import Place
 from git_hone.learner import config as configuration
 from git_hone.learner.errors import DataError, HoneError
@@ -83,7 +83,27 @@ def _look(
     alarms = drifting.look(place, config, may_roll_back=may, rollback=_lead_back, now=now)
     for alarm in alarms:
         tell(f"{alarm['words']}: {alarm['action']}")
+    if config["autoDeploy.enabled"] and zero_touch.why_off(place, config) is None:
+        _settle(place, now, tell)
     return alarms
+
+
+def _settle(place: Place, now: float, tell: Callable[[str], None]) -> None:
+    """Let each trial of a challenger end that the evidence decides."""
+    for name, role in champions.load(place.agent).items():
+        if role.challenger is None or "since" not in role.challenger:
+            continue
+        try:
+            trial, done = challenging.settle(place, name, None)
+        except HoneError as error:
+            action = f"failed: {error.message}"
+        else:
+            if done is None:
+                continue
+            action = {"promote": "serves now", "roll back": "dropped"}[trial.evidence.verdict]
+        tell(f"challenger {role.challenger['id']} of {name}: {action}")
+        told = {"event": "challenger", "role": name, "id": role.challenger["id"], "action": action.partition(":")[0]}
+        journal.append(place.hone / "journal.jsonl", now, [told])
 
 
 def _lead_back(place: Place, role: str) -> None:

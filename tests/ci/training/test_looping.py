@@ -29,6 +29,7 @@ from git_hone.learner.suite.tasks import Manifest
 
 from .conftest import Tiny
 from .deploying_bench import NAME, REFUSES, TAKES, Bench, ollama_server
+from .test_canary import fill
 
 STEP = """
 import json, os, sys
@@ -221,3 +222,26 @@ def test_a_model_that_got_worse_is_led_back_where_that_is_wanted(
         stage.trained("bbb", 20)
         done = stage.run()
         assert done["reason"].startswith("adapter bbb was rolled back on"), "the same bytes are not served again"
+
+
+@pytest.mark.parametrize(
+    ("rewards", "agreed", "champion"), [((0.9, 0.4), True, "bbb"), ((0.3, 0.8), True, "aaa"), ((0.9, 0.4), False, "aaa")]
+)
+def test_a_challenger_s_trial_ends_when_the_evidence_decides(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str], rewards: tuple[float, float], agreed: bool, champion: str
+) -> None:
+    server = stage.serve(TAKES)
+    stage.ready(tmp_path / "steps", server)
+    stage.promoted(server, "aaa", capsys)
+    folder = stage.adapter("bbb")
+    stage.gate(stage.prepared(server, folder, capsys), name="bbb")
+    assert stage.deploy(server, "--adapter", str(folder), "--canary", "0.5") == 0
+    if agreed:
+        subprocess.run(["git", "config", "hone.watch", "true"], cwd=stage.root, check=True)
+    stage.lived((3, 1.0), since=datetime.now(timezone.utc))
+    fill(stage, *rewards)
+    stage.loop()
+    role = champions.load(stage.agent)["coder"]
+    assert (role.champion, role.challenger is None) == (champion, agreed)
+    verdicts = [line["numbers"]["verdict"] for line in ledger.read(stage.agent) if line["what"] == "evidence"]
+    assert verdicts == ([] if not agreed else ["promote" if champion == "bbb" else "roll back"])
