@@ -7,6 +7,7 @@
     events_unreadable        payloads set aside: count
     loop_step, loop_ended    the loop that runs by itself (zero_touch): step, what; how, step
     drift                    a model got worse: model, action
+    challenger               the trial of one ended: role, id, action
     learning_loop_complete   a drain ended: events, commits, changes
 
 No prompt, no code, no path. The file is turned over at 1 MiB; one older file is kept. Losing it loses nothing.
