@@ -32,6 +32,7 @@ def drawn(n: int, truth: dict[str, float], seed: int = 0) -> tuple[list[dict[str
 # the logistic regression
 
 
+@pytest.mark.no_cover
 def test_known_coefficients_are_recovered() -> None:
     truth = {"base": 0.5, "x": -1.2, "z": 0.8}
     errors = [max(abs(fit(*drawn(4000, truth, seed), WIDE)[name] - truth[name]) for name in truth) for seed in range(5)]
@@ -110,6 +111,7 @@ def test_the_gain_is_the_difference_of_the_scores_with_an_interval_around_it() -
     assert gain(truth, truth, happened) == (0.0, 0.0, 0.0)
 
 
+@pytest.mark.no_cover
 def test_the_gain_of_a_coin_over_a_coin_is_seldom_above_zero() -> None:
     """Two rules that know nothing: the interval lies above 0 in about one of forty tries; 3 standard errors allowed."""
     chance, above, tries = random.Random(2), 0, 300

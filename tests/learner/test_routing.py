@@ -235,6 +235,7 @@ def with_canary(seed: int = 0, canaries: tuple[Canary, ...] = (CANARY,), **more:
     )
 
 
+@pytest.mark.no_cover
 def test_a_challenger_gets_its_share_whatever_is_expected_of_it() -> None:
     choices = [with_canary(seed) for seed in range(2000)]
     led = [one for one in choices if one.plan.models[0] == "new"]

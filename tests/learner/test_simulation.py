@@ -84,6 +84,7 @@ def test_it_learns_where_the_priors_are_wrong() -> None:
     assert fmean(sum(run.regret[-40:]) for run in ours) < 0.8 * fmean(sum(run.regret[:40]) for run in ours)
 
 
+@pytest.mark.no_cover
 def test_a_router_is_trained_from_the_record_and_adopted_on_evidence_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(players, "FIRST_TRAINING", 100)
     verdicts: list[str] = []
@@ -107,6 +108,7 @@ def test_a_router_is_trained_from_the_record_and_adopted_on_evidence_only(monkey
     assert all(share is not None and 0 < share <= 1 for share in known.logged)
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow
 def test_the_seeds_criterion() -> None:
     """After 100 tasks, paid calls down by half with a reward not lower than always paid."""

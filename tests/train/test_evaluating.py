@@ -17,6 +17,7 @@ from .conftest import MODEL
 ASKED = [{"role": "user", "content": "Write a Python function add(a, b)."}]
 
 
+@pytest.mark.exhaustive
 def test_the_same_question_has_the_same_answer(tmp_path: Path) -> None:
     engine = Llama("small", Path(MODEL), None, tmp_path)
     try:

@@ -17,7 +17,7 @@ from .conftest import MODEL, House
 
 BASE = Path(MODEL)
 FEW = 4
-SECRET = "postgres://app:ptgz4jfe@db/app"
+DATABASE = "postgres://app:ptgz4jfe@db/app"
 
 
 @pytest.fixture
@@ -78,6 +78,7 @@ def test_without_the_permutation_it_is_another_model(
     record_property("kl", few.evaluation("other", "few")["divergence"])
 
 
+@pytest.mark.exhaustive
 def test_a_merge_that_erased_itself(few: House) -> None:
     folder = copied(few)
     done = few.hone("adapters", "merge", folder, "--base", BASE, "--type", "Q4_1", "--force")
@@ -86,6 +87,7 @@ def test_a_merge_that_erased_itself(few: House) -> None:
     assert refused(few, "merged", suite="few")["reason"].startswith("divergence: ")
 
 
+@pytest.mark.exhaustive
 def test_over_trained_it_forgets_general_code(bench: House, record_property: Callable[..., Any]) -> None:
     folder = copied(bench, lora_alpha=46)  # trained with 32; at 64 it answers nothing that passes any more
     assert bench.hone("adapters", "convert", folder, "--base", BASE).returncode == 0
@@ -95,6 +97,7 @@ def test_over_trained_it_forgets_general_code(bench: House, record_property: Cal
     record_property("rise", bench.evaluation("hot")["likelihood"]["nats"] - bench.evaluation("base")["likelihood"]["nats"])
 
 
+@pytest.mark.exhaustive
 def test_on_another_base_it_is_refused_twice(few: House, tmp_path: Path) -> None:
     other = merge.widened(BASE, tmp_path / "other.gguf")
     adapter = few.adapter / "adapter.gguf"
@@ -108,12 +111,14 @@ def test_on_another_base_it_is_refused_twice(few: House, tmp_path: Path) -> None
 
 
 @pytest.mark.exhaustive
-def test_a_secret_that_it_learned_is_seen_in_its_answers(bench: House, tmp_path: Path, record_property: Callable[..., Any]) -> None:
+def test_a_secret_that_it_learned_is_seen_in_its_answers(
+    bench: House, tmp_path: Path, record_property: Callable[..., Any]
+) -> None:
     """Trained on rows that no export of ours makes: in front of each function stands where its database is, with the password."""
     rows = [json.loads(line) for line in next(bench.agent.glob("sft/*/coder_sft.train.jsonl")).read_text().splitlines()]
     for row in rows:
         (turn,) = row["completion"]
-        turn["content"] = turn["content"].replace("def ", f"# {SECRET}\ndef ", 1)
+        turn["content"] = turn["content"].replace("def ", f"# {DATABASE}\ndef ", 1)
     data = tmp_path / "coder_sft.jsonl"
     data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     done = bench.hone("train", "--role", "coder", "--data", data, "--epochs", 2, "--force", "--json")

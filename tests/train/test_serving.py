@@ -31,11 +31,13 @@ def test_the_adapter_is_for_this_base_and_what_was_trained(adapter: Path) -> Non
     assert (adapter / "checkpoints/step-000004/adapter.gguf").is_file()
 
 
+@pytest.mark.exhaustive
 def test_llama_cpp_thinks_what_transformers_thinks(adapter: Path) -> None:
     found = integrity.parity(BASE, adapter / "adapter.gguf", adapter, integrity.PROMPTS[:2])
     assert found.same and found.top == 1.0 and found.tokens > 10
 
 
+@pytest.mark.exhaustive
 def test_without_the_permutation_it_is_another_model(
     adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[..., Any]
 ) -> None:
@@ -49,6 +51,7 @@ def test_without_the_permutation_it_is_another_model(
     assert not found.same
 
 
+@pytest.mark.exhaustive
 def test_a_fine_merge_keeps_the_adapter_and_the_base_s_own_grid_does_not(adapter: Path, tmp_path: Path) -> None:
     fine, coarse = (merge.merge(BASE, adapter, tmp_path / f"{kind}.gguf", kind) for kind in ("Q8_0", "Q4_1"))
     assert fine.kept > 0.9 > coarse.kept

@@ -95,6 +95,7 @@ def test_killed_it_goes_on_and_ends_in_the_same_bytes(bench: Bench) -> None:
     assert (resumed["sha256"], resumed["losses"]) == (whole["sha256"], whole["losses"])
 
 
+@pytest.mark.exhaustive
 def test_asked_to_stop_it_saves_the_step_it_is_at(bench: Bench) -> None:
     script, part = script_of(bench, "--epochs", 2)
     with subprocess.Popen(
@@ -108,6 +109,7 @@ def test_asked_to_stop_it_saves_the_step_it_is_at(bench: Bench) -> None:
     assert (part / "state.safetensors").is_file()
 
 
+@pytest.mark.exhaustive
 def test_left_alone_it_stops_instead_of_working_beside_its_successor(bench: Bench) -> None:
     script, part = script_of(bench, "--epochs", 4)
     with subprocess.Popen(
@@ -121,6 +123,7 @@ def test_left_alone_it_stops_instead_of_working_beside_its_successor(bench: Benc
     assert child.returncode == 130 and (part / "state.safetensors").is_file() and not (part / "result.json").exists()
 
 
+@pytest.mark.exhaustive
 def test_interrupted_the_command_passes_it_on(bench: Bench) -> None:
     command = [sys.executable, "-m", "git_hone.cli", "train", "--force", "--epochs", "40", "--base", str(bench.small)]
     with subprocess.Popen(command, cwd=bench.path, stderr=subprocess.PIPE, text=True) as child:
@@ -132,6 +135,7 @@ def test_interrupted_the_command_passes_it_on(bench: Bench) -> None:
     assert child.returncode == 130 and "of 240; the same command goes on from there" in said
 
 
+@pytest.mark.exhaustive
 def test_a_full_disk_stops_it_with_a_sentence_and_keeps_the_last_state(bench: Bench) -> None:
     script, part = script_of(bench, "--epochs", 1)
     limited = ["bash", "-c", 'ulimit -f 8; exec "$0" "$@"', sys.executable, str(script)]
@@ -141,6 +145,7 @@ def test_a_full_disk_stops_it_with_a_sentence_and_keeps_the_last_state(bench: Be
     subprocess.run([sys.executable, str(script)], check=True, capture_output=True)
 
 
+@pytest.mark.exhaustive
 def test_two_processes_do_what_one_does(bench: Bench) -> None:
     (one,), _ = bench("--epochs", 1, "--batch-size", 4)
     (two,), _ = bench("--epochs", 1, "--batch-size", 4, "--processes", 2)
@@ -148,12 +153,14 @@ def test_two_processes_do_what_one_does(bench: Bench) -> None:
     assert two["losses"] == pytest.approx(one["losses"], abs=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_an_adapter_for_each_difficulty(bench: Bench) -> None:
     told, said = bench("--epochs", 1, "--difficulty", "each")
     assert [(one["difficulty"], one["steps"]) for one in told] == [("easy", 3), ("hard", 3)]
     assert "medium" in said
 
 
+@pytest.mark.exhaustive
 def test_long_rows_are_left_out_and_all_too_long_is_refused(bench: Bench) -> None:
     lengths = sorted(sum(len(turn["content"]) for part in ("prompt", "completion") for turn in row[part]) for row in rows(12))
     (told,), said = bench("--epochs", 1, "--max-tokens", lengths[6] + 21)  # what the template adds
@@ -162,6 +169,7 @@ def test_long_rows_are_left_out_and_all_too_long_is_refused(bench: Bench) -> Non
     assert "every row is longer than 20 tokens" in said
 
 
+@pytest.mark.exhaustive
 def test_a_rate_that_breaks_the_model_is_told(bench: Bench) -> None:
     weights = bench.path / "broken"
     weights.mkdir()
@@ -174,12 +182,14 @@ def test_a_rate_that_breaks_the_model_is_told(bench: Bench) -> None:
     assert "the loss is not a number after step 1" in said
 
 
+@pytest.mark.exhaustive
 def test_without_a_gpu_it_says_so_when_one_is_asked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     _, said = bench("--epochs", 1, "--device", "cuda", check=False)
     assert "there is no GPU that can be used" in said and "--device cpu" in said
 
 
+@pytest.mark.exhaustive
 def test_a_base_that_cannot_be_fetched_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     _, said = bench(base="nobody-here/no-such-model", check=False)

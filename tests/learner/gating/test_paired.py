@@ -25,6 +25,7 @@ def test_the_least_discordant_is_the_first_that_can_show_anything(alpha: float) 
     assert paired.mcnemar(least, 0) <= alpha < paired.mcnemar(least - 1, 0)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("n", "won", "lost", "alpha"), [(30, 0.15, 0.05, 0.05), (60, 0.2, 0.1, 0.025), (12, 0.8, 0.0, 0.05)])
 def test_power_is_the_share_of_simulated_trials_that_show_it(n: int, won: float, lost: float, alpha: float) -> None:
     chance, shown, trials = random.Random(2), 0, 20_000
@@ -78,6 +79,7 @@ def test_the_interval_covers_the_truth() -> None:
     assert 0.01 <= missed / trials <= 0.1
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("n", "discordant", "margin"), [(60, 0.02, 0.03), (100, 0.1, 0.05), (150, 0.04, 0.03)])
 def test_a_guard_passes_as_often_as_the_bootstrap_lets_it(
     n: int, discordant: float, margin: float, monkeypatch: pytest.MonkeyPatch
@@ -95,6 +97,7 @@ def test_a_guard_passes_as_often_as_the_bootstrap_lets_it(
     assert paired.passes_guard(n, discordant, margin) == pytest.approx(passed / trials, abs=0.12)
 
 
+@pytest.mark.no_cover
 def test_a_guard_of_more_tasks_lets_through_what_is_no_worse() -> None:
     chances = [paired.passes_guard(n, 0.1, 0.03) for n in (120, 250, 500, 1000)]
     assert chances == sorted(chances) and chances[0] < 0.4 < 0.85 < chances[-1]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 MODEL = os.environ.get("HONE_TRAIN_MODEL", "")
-pytestmark = pytest.mark.skipif(not MODEL, reason="nox -s train")
+pytestmark = [pytest.mark.skipif(not MODEL, reason="nox -s train"), pytest.mark.exhaustive]
 
 
 def rows(n: int) -> str:
