@@ -118,8 +118,7 @@ def _settle_one(batch: Batch, commit: Commit, arrival: Arrival, verdict: Verdict
         "patch_id": patch,
         "_born": old["_born"] if old else commit.at,
         "_at": max(commit.at, records.after((old or {}).get("_at", 0.0))),
-        **{name: old[name] for name in ("_rewarded_at", "_noted") if old and name in old},
-    }
+    } | {name: old[name] for name in ("_rewarded_at", "_noted") if old and name in old}
     state.put_change(facts)
     put_atoms(state, verdict.change, arrival.atoms)
     blobs = {c.path: c.after for c in commit.files or []}
