@@ -206,7 +206,10 @@ def test_json_is_taken_as_text_and_as_a_value(store: Store, run_row: Callable[..
     edits = ['{"b": 1, "a": [ null ]}', {"b": 1, "a": [None]}, "null"]
     store.append("runs", [run_row(number, edits=each) for number, each in enumerate(edits)])
     assert [row["edits"] for row in store.rows("runs")] == [{"a": [None], "b": 1}] * 2 + [None]
-    assert store.connect().execute("SELECT DISTINCT edits FROM runs ORDER BY edits").fetchall() == [('{"a":[null],"b":1}',), (None,)]
+    assert store.connect().execute("SELECT DISTINCT edits FROM runs ORDER BY edits").fetchall() == [
+        ('{"a":[null],"b":1}',),
+        (None,),
+    ]
 
 
 def test_an_empty_store_reads_as_empty_and_is_not_made(store: Store) -> None:
