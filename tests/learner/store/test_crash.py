@@ -80,7 +80,7 @@ def batches(store: Store) -> dict[str, int]:
 def test_no_acknowledged_record_is_lost_when_writers_are_killed(store: Store, start: Callable[[], Worker]) -> None:
     worker, dice, promised = start(), random.Random(1), set[str]()
     for seed in range(KILLS):
-        worker.order("append", seed, kill_after=dice.uniform(0.005, 0.25))
+        worker.order("append", seed, kill_after=dice.uniform(0.005, 0.4))
         said, killed = worker.end()
         assert killed
         promised |= acknowledged(said)
@@ -89,7 +89,7 @@ def test_no_acknowledged_record_is_lost_when_writers_are_killed(store: Store, st
             assert promised <= {name for name, count in found.items() if count == 3}
             assert [each for each in store.damaged if each.action != "skipped"] == []
             assert store.damaged == []
-    assert len(promised) > KILLS // 4
+    assert len(promised) > KILLS
     assert store.check() == [], "fresh unfinished files are not damage"
 
 
