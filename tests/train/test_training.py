@@ -79,8 +79,8 @@ def test_the_same_data_and_seed_give_the_same_bytes(bench: Bench) -> None:
     assert one["sha256"] == two["sha256"] != other["sha256"]
 
 
-def test_killed_it_goes_on_and_ends_where_it_would_have(bench: Bench) -> None:
-    """To the last digit or two: in one try of sixteen the bytes were others, on a machine at work with other things."""
+def killed(bench: Bench) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """(what a whole training told, its weights, what one told that was killed after step 8 and went on, its weights)"""
     from safetensors.numpy import load_file
 
     (whole,), _ = bench("--epochs", 2)
@@ -96,7 +96,11 @@ def test_killed_it_goes_on_and_ends_where_it_would_have(bench: Bench) -> None:
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     assert "goes on after step 6" in done.stdout and "step 6/12" not in done.stdout
     (resumed,), _ = bench("--epochs", 2)
-    found = load_file(Path(resumed["folder"]) / "adapter_model.safetensors")
+    return whole, wanted, resumed, load_file(Path(resumed["folder"]) / "adapter_model.safetensors")
+
+
+def test_killed_it_goes_on_and_ends_where_it_would_have(bench: Bench) -> None:
+    whole, wanted, resumed, found = killed(bench)
     assert resumed["losses"] == pytest.approx(whole["losses"], abs=2e-6)
     assert found.keys() == wanted.keys()
     apart, length = (
@@ -106,7 +110,18 @@ def test_killed_it_goes_on_and_ends_where_it_would_have(bench: Bench) -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.xfail(
+    strict=False, reason="known fault: on a busy machine about one in sixteen ended in other bytes, why is not known"
+)
+def test_killed_it_goes_on_and_ends_in_the_same_bytes(bench: Bench) -> None:
+    whole, _, resumed, _ = killed(bench)
+    assert (resumed["sha256"], resumed["losses"]) == (whole["sha256"], whole["losses"])
+
+
+@pytest.mark.exhaustive
 def test_asked_to_stop_it_saves_the_step_it_is_at(bench: Bench) -> None:
+    from safetensors import safe_open
+
     script, part = script_of(bench, "--epochs", 2)
     with subprocess.Popen(
         [sys.executable, "-u", str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -115,8 +130,10 @@ def test_asked_to_stop_it_saves_the_step_it_is_at(bench: Bench) -> None:
             if line.startswith("step 4/12"):
                 child.terminate()
         said = (child.stderr.read() if child.stderr else "").splitlines()[-1]
-    assert child.returncode == 130 and said.startswith(("train: stopped after step 4 of 12", "train: stopped after step 5 of 12"))
-    assert (part / "state.safetensors").is_file()
+    with safe_open(part / "state.safetensors", "np") as saved:
+        step = int(saved.metadata()["step"])
+    assert child.returncode == 130 and said.startswith(f"train: stopped after step {step} of 12")
+    assert step in (4, 5)  # the signal comes before or after the look for it
 
 
 @pytest.mark.exhaustive
