@@ -63,7 +63,7 @@ def command(
 
     Writes the readable script `.agent/train_ROLE.py` and runs it: torch, transformers and peft, on a CPU or a GPU (install the extra:
     pip install 'git-hone[train]'). Stopped or killed, the same command goes on from the last saved step. The same examples, base, settings
-    and seed give the same bytes on one machine. Nothing is deployed: a gate decides on that.
+    and seed give the same bytes on one machine, unless it was stopped in between. Nothing is deployed: a gate decides on that.
 
     \b
     Examples:
