@@ -83,7 +83,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def exhaustive(session: nox.Session) -> None:
-    """The cases that `tests` leaves out, as others of their kind are tried there: about as many minutes again."""
+    """The cases that `tests` leaves out, as others of their kind are tried there: about a third of its time."""
     check(session, "-m", "exhaustive", "-n", "auto", "--dist", "worksteal")
 
 
