@@ -125,7 +125,7 @@ def train(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def learn(session: nox.Session) -> None:
-    """One job of the learning loop on this repository: export, train, evaluate, gate, promote. `nox -s learn -- export --role coder`"""
+    """One job of the learning loop on this repository: export, incumbent, train, evaluate, gate, promote. `nox -s learn -- export --role coder`"""
     install(session)
     if session.posargs[:1] == ["train"]:
         session.install(f"{wheel(session)}[train,serve]")

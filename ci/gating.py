@@ -23,12 +23,15 @@ WHAT: Final = "gate"
 
 @dataclass(frozen=True)
 class Sides:
-    """Whom to compare: models that were evaluated, or files of evaluations. suite, guard: names; guard None leaves the guard out."""
+    """Whom to compare: models that were evaluated, or files of evaluations. suite, guard: names; guard None leaves the guard out. role: whose
+    place the candidate would take, where that is known; then the ledger's line says it, and a candidate that is let through is the role's
+    champion (`git_hone.ci.learning.incumbent`)."""
 
     candidate: str
     incumbent: str
     suite: str
     guard: str | None = None
+    role: str | None = None
 
 
 def file_of(agent: Path, suite: str, model: str) -> Path:
@@ -67,7 +70,7 @@ def gate(root: Path, agent: Path, sides: Sides) -> Decision:
         str(before[0]["thresholds"]) if before else None,
     )
     decision = verdict.decide(case)
-    line = _line(decision, this, limits.hash)
+    line = _line(decision, this, limits.hash) | _of_whom(candidate, sides.role)
     if not any(_same(line, old) for old in before):
         try:
             promotions.record(agent, line)
@@ -118,5 +121,15 @@ def _line(of: Decision, hashes: tuple[str, str], limits: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _of_whom(candidate: Evaluation, role: str | None) -> dict[str, Any]:
+    """Whose place it was judged for, and the digests of its file and of the base, as far as they are known."""
+    files = [sha256 for name, sha256 in candidate.files.items() if not name.startswith(evaluation.SERVER)]
+    file = {"file_sha256": files[0]} if len(files) == 1 else {}
+    base = {"base_sha256": candidate.base_sha256} if candidate.base_sha256 else {}
+    return ({"role": role} if role else {}) | file | base
+
+
 def _same(line: dict[str, Any], old: dict[str, Any]) -> bool:
-    return all(old.get(name) == value for name, value in line.items())
+    """Whether a line says what an older one did; one of an earlier release says less of whom."""
+    later = ("role", "file_sha256", "base_sha256")
+    return all(old[name] == value if name in old else name in later for name, value in line.items())

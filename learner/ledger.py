@@ -44,6 +44,15 @@ def read(folder: Path) -> list[dict[str, Any]]:
         text = file.read_text("utf-8") if file.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: cannot be read: {error}", tip="restore it from Git") from None
+    return parse(text, str(file))
+
+
+def parse(text: str, file: str) -> list[dict[str, Any]]:
+    """The lines of a ledger's text; `file` names it in the DataError for a line that is no JSON object.
+
+    >>> parse('{"what": "gate"}', "promotions.jsonl")
+    [{'what': 'gate'}]
+    """
     lines = []
     for number, raw in enumerate(text.splitlines(), 1):
         try:

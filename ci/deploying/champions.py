@@ -18,6 +18,7 @@ from git_hone.learner.errors import ConfigError, DataError
 
 FILE: Final = "champions.json"
 VERSION: Final = 1
+TIP: Final = "restore it from Git: `git log -p` shows it"
 
 
 @dataclass
@@ -37,7 +38,16 @@ def load(agent: Path) -> dict[str, Role]:
     if not file.exists():
         return {}
     try:
-        raw = json.loads(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: {error}", tip=TIP) from None
+    return parse(text, str(file))
+
+
+def parse(text: str, file: str) -> dict[str, Role]:
+    """As `load`, from the text of a file; `file` names it in the DataError."""
+    try:
+        raw = json.loads(text)
         if raw["version"] != VERSION:
             raise ValueError(f"version {raw['version']!r} where {VERSION} was expected")
         roles = {name: Role(**row) for name, row in raw["roles"].items()}
@@ -45,8 +55,8 @@ def load(agent: Path) -> dict[str, Role]:
             lost = {role.champion, *role.before} - {None, *role.deployments}
             if lost:
                 raise ValueError(f"{name}: no such deployment: {sorted(map(str, lost))[0]}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file}: {error}", tip="restore it from Git: `git log -p` shows it") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{file}: {error}", tip=TIP) from None
     return roles
 
 

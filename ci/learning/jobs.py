@@ -1,4 +1,4 @@
-"""Each job of the loop: export, train, evaluate, gate. Each reads `.agent`, writes there, and says what the next one needs to know.
+"""Each job of the loop: export, incumbent, train, evaluate, gate. Each reads `.agent`, writes there, and says what the next one needs to know.
 
 `promote` is in `promoting`: it alone talks to a remote.
 """
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from git_hone.ci import gating
-from git_hone.ci.learning import bases
+from git_hone.ci.learning import bases, incumbent
 from git_hone.ci.learning.settings import Settings
 from git_hone.ci.suite import storing
 from git_hone.hooks.place import Place
 from git_hone.learner import config as configuration
 from git_hone.learner import ledger
 from git_hone.learner.errors import UsageError
-from git_hone.learner.gating import report
+from git_hone.learner.gating import evaluation, report
 
 if TYPE_CHECKING:
     from git_hone.ci.training.train import Step
@@ -54,8 +54,28 @@ def export(place: Place, of: Settings) -> Told:
     return Told({"rows": str(n), "enough": str(enough).lower()}, f"{head}\n{rest}", done.folder is None)
 
 
+def in_place(place: Place, of: Settings) -> Told:
+    """Say what a candidate must beat, before anybody trains for hours. Outputs: incumbent, what it is called, empty for the base; artifact,
+    the name under which the workflow kept its adapter, empty where there is nothing to fetch.
+
+    Raises UsageError where a person names another incumbent, or the champion's file is neither here nor was ever kept by the workflow.
+    """
+    champion = incumbent.committed(place, of.role)
+    incumbent.agreed(champion, of)
+    if champion is None:
+        who = f"`{report.cell(of.incumbent)}`, which was named" if of.incumbent is not None else "the base"
+        head = f"# Incumbent: {report.cell(of.incumbent or 'the base')}\n\n"
+        text = f"{head}Nothing that is committed serves {of.role} yet: a candidate is compared with {who}.\n"
+        return Told({"incumbent": of.incumbent or "", "artifact": ""}, text)
+    since = f" since {champion.since}" if champion.since else ""
+    text = f"# Incumbent: {report.cell(champion.id)}\n\nIt serves {of.role}{since}, by what is committed; a candidate is compared with it.\n"
+    if champion.folder is not None and not champion.here and champion.artifact is None:
+        raise UsageError(f"{champion.id} serves {of.role}, and its adapter is not here", tip=incumbent.missing(champion))
+    return Told({"incumbent": champion.id, "artifact": champion.artifact or ""}, text)
+
+
 def train(place: Place, of: Settings, tell: Callable[[Step], None]) -> Told:
-    """Train on the newest export. Outputs: adapter, its id."""
+    """Train on the newest export. Outputs: adapter, its id; empty where that very adapter serves already."""
     from git_hone.ci.training import base, dataset, recipe
     from git_hone.ci.training import train as training
 
@@ -64,26 +84,41 @@ def train(place: Place, of: Settings, tell: Callable[[Step], None]) -> Told:
     device = "cuda" if any(Path(driver).exists() for driver in ("/dev/nvidiactl", "/dev/kfd")) else "cpu"
     plan = training.plan(place.agent, of.role, data, base.find(str(bases.fetched(of))), recipe.Settings.of(config, device=device))
     training.check(plan, config["autoTrain.minExamples"])
+    champion = incumbent.committed(place, of.role)
+    if champion is not None and champion.id == plan.id:
+        return Told(
+            {"adapter": ""}, f"# Train: nothing new\n\nThe same examples made adapter {plan.id}, which serves {of.role}.\n"
+        )
     done = training.train(place.agent, plan, tell)
     text = f"# Train: adapter {plan.id}\n\n{len(data.rows)} examples, {len(done.losses)} steps, loss {done.losses[0]:.3f} to {done.losses[-1]:.3f}"
     return Told({"adapter": plan.id}, f"{text}\n")
 
 
 def evaluate(place: Place, of: Settings, tell: Callable[[int, int, Attempt], None]) -> Told:
-    """Try candidate and incumbent on the suite, and on the guard suite; the suite is mined first where there is none."""
+    """Try candidate and incumbent on the suite, and on the guard suite; the suite is mined first where there is none.
+
+    Outputs: compare, "false" where the candidate serves already, so that no look is spent on it. The incumbent is the champion by what is
+    committed (`incumbent`), and it must be here.
+    """
     from git_hone.ci.evaluating import evaluating
 
+    champion = incumbent.committed(place, of.role)
+    candidate = _candidate(place, of, champion)
+    if champion is not None and candidate[1] == incumbent.named(champion, of):
+        text = f"# Evaluate: nothing to compare\n\n{report.cell(candidate[1])} serves {of.role} already, by what is committed.\n"
+        return Told({"compare": "false"}, text)
+    known = incumbent.weights(place, champion, of)
     suite, guard = _suites(place, of)
     if not (storing.folder_of(place.agent, suite) / storing.MANIFEST).exists():
         _mine(place, suite)
     rows = []
     for name in (suite, *((guard,) if guard else ())):
-        for model, called, adapter in (_incumbent(of), _candidate(place, of)):
+        for model, called, adapter in (known, candidate):
             asked = evaluating.Asked(model, name, adapter, called)
             made, _ = evaluating.evaluate(place, asked, tell)
             rows.append(_row(made))
     head = ["| model | suite | passed | usable answers | seconds a task |", "|---|---|---|---|---|"]
-    return Told({}, "\n".join(["# Evaluate", "", *head, *rows, ""]))
+    return Told({"compare": "true"}, "\n".join(["# Evaluate", "", *head, *rows, ""]))
 
 
 def gate(place: Place, of: Settings) -> Told:
@@ -97,7 +132,9 @@ def gate(place: Place, of: Settings) -> Told:
         if line.get("what") == gating.WHAT and line.get("verdict") == "refuse" and line not in known:
             ledger.append(place.agent, line)
     before = len(ledger.read(place.agent))
-    sides = gating.Sides(_candidate(place, of)[1], _incumbent(of)[1], *_suites(place, of))
+    champion = incumbent.committed(place, of.role)
+    sides = gating.Sides(_candidate(place, of, champion)[1], incumbent.named(champion, of), *_suites(place, of), of.role)
+    _measured(place, sides, champion)
     decision = gating.gate(place.agent.parent, place.agent, sides)
     text = report.markdown(decision)
     if not decision.promote:
@@ -114,24 +151,33 @@ def _suites(place: Place, of: Settings) -> tuple[str, str | None]:
     return suite, of.guard or (guard if guard in known and guard != suite else None)
 
 
-def _candidate(place: Place, of: Settings) -> tuple[str, str, Path | None]:
-    """(model, what its evaluation is called, adapter)"""
+def _measured(place: Place, sides: gating.Sides, champion: incumbent.Champion | None) -> None:
+    """Raises UsageError unless the incumbent's evaluation is of the file that serves."""
+    file = gating.file_of(place.agent, sides.suite, sides.incumbent)
+    if champion is None or champion.sha256 is None or not file.is_file():
+        return  # `gating.gate` says that there is none
+    if champion.sha256 not in (of := evaluation.load(file)).files.values():
+        raise UsageError(
+            f"{file}: not of the file that serves ({champion.sha256[:12]}), but of {', '.join(of.files) or 'none'}",
+            tip="evaluate again",
+        )
+
+
+def _candidate(place: Place, of: Settings, champion: incumbent.Champion | None) -> tuple[str, str, Path | None]:
+    """(model, what its evaluation is called, adapter): the adapter or the model that was named, else the newest adapter that does not serve."""
     from git_hone.ci.deploying import candidates
     from git_hone.ci.training.publishing import GGUF
 
-    if of.candidate is not None:
+    known = {folder.name: folder for folder in candidates.adapters(place.agent, of.role)}
+    if of.candidate is not None and of.candidate not in known:
         return of.candidate, of.candidate, None
-    known = candidates.adapters(place.agent, of.role)
-    if not known:
-        raise UsageError(f"no candidate, and no adapter of {of.role} in {place.agent / 'lora'}", tip="name one with --candidate")
-    return str(bases.fetched(of)), known[-1].name, known[-1] / GGUF
-
-
-def _incumbent(of: Settings) -> tuple[str, str, Path | None]:
-    if of.incumbent is not None:
-        return of.incumbent, of.incumbent, None
-    base = bases.fetched(of)
-    return str(base), base.stem, None
+    fresh = [name for name in known if champion is None or champion.id != name]
+    name = of.candidate or (fresh[-1] if fresh else None)
+    if name is None:
+        raise UsageError(
+            f"no candidate, and no new adapter of {of.role} in {place.agent / 'lora'}", tip="name one with --candidate"
+        )
+    return str(bases.fetched(of)), name, known[name] / GGUF
 
 
 def _mine(place: Place, name: str) -> None:

@@ -8,7 +8,8 @@ from git_hone.learner.errors import UsageError
 
 
 class Settings(NamedTuple):
-    """candidate: a model to judge, None for the adapter that was trained. incumbent: the model in place, None for the base. base: a GGUF file
+    """candidate: a model to judge, None for the adapter that was trained. incumbent: the model in place, None for the
+    committed champion, or the base where there is none. base: a GGUF file
     or an https address of one, whose SHA-256 is base_sha256. suite, guard: None is what `promotion` of the configuration names, the guard only
     where there is such a suite."""
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from typing import Any
 import pytest
 
 from git_hone.ci import gating
-from git_hone.ci.learning import bases, github
+from git_hone.ci.deploying import champions
+from git_hone.ci.learning import bases, github, incumbent
 from git_hone.ci.learning.jobs import Told
 from git_hone.ci.learning.settings import Settings
 from git_hone.ci.suite import storing
 from git_hone.cli import main
 from git_hone.hooks import notes
+from git_hone.hooks.place import find
 from git_hone.learner import ledger
 from git_hone.learner.errors import DataError, UsageError
 from git_hone.learner.gating import evaluation
@@ -231,3 +234,99 @@ def test_of_an_earlier_ledger_only_refusals_count(judged: Any, capsys: pytest.Ca
     assert [one["verdict"] for one in ledger.read(agent)] == ["refuse"] * 4
     verdict(capsys)
     assert len(ledger.read(agent)) == 4
+
+
+ID = "0123456789ab"
+PUT = {"what": "deploy", "role": "coder", "from": None, "to": ID, "model": "my-coder-tuned-coder"}
+
+
+def place_it(here: Any, *lines: dict[str, Any], pointers: dict[str, Any] | None = None) -> Any:
+    """Commit these lines, and `champions.json`; the place."""
+    for line in lines:
+        ledger.append(here.path / ".agent", line)
+    if pointers:
+        (here.path / ".agent" / champions.FILE).write_text(json.dumps({"version": 1, "roles": {"coder": pointers}}))
+    here.commit("What serves")
+    return find(here.path)
+
+
+def test_what_serves_is_read_from_what_is_committed(here: Any) -> None:
+    here.commit("first")
+    assert incumbent.committed(find(here.path), "coder") is None
+    ledger.append(here.path / ".agent", PUT)
+    assert incumbent.committed(find(here.path), "coder") is None, "a line that nobody committed is nobody's word"
+    place = place_it(here, {"what": "create", "role": "coder", "to": ID, "file_sha256": "a" * 64})
+    found = incumbent.committed(place, "coder")
+    assert found is not None
+    assert (found.id, found.folder, found.sha256, found.artifact) == (
+        ID, place.agent / "lora/coder" / ID, "a" * 64, f"hone-adapter-{ID}")  # fmt: skip
+    assert incumbent.committed(place, "fixer") is None
+    place = place_it(here, {"what": "gate", "verdict": "promote", "role": "coder", "to": "api-model"})
+    found = incumbent.committed(place, "coder")
+    assert found is not None and (found.id, found.model, found.folder, found.artifact) == ("api-model", "api-model", None, None)
+    place = place_it(here, {"what": "rollback", "role": "coder", "from": "x", "to": f"{ID}-step-000003"})
+    found = incumbent.committed(place, "coder")
+    assert found is not None and found.folder == place.agent / "lora/coder" / ID / "checkpoints/step-000003"
+    assert incumbent.committed(place_it(here, {"what": "rollback", "role": "coder", "to": None}), "coder") is None
+    place = place_it(here, {"what": "rollback", "role": "coder", "to": ID, "pointer": "challenger"})
+    assert incumbent.committed(place, "coder") is None, "the challenger was never in place"
+    here.write(".agent/promotions.jsonl", "{\n")
+    here.commit("broken")
+    with pytest.raises(DataError, match=r"HEAD:\.agent/promotions\.jsonl: line 1"):
+        incumbent.committed(place, "coder")
+
+
+def test_without_a_ledger_the_pointers_say_what_serves(here: Any) -> None:
+    entry = {"file": f".agent/lora/coder/{ID}/merged.gguf", "file_sha256": "b" * 64, "base_sha256": "c" * 64}
+    place = place_it(here, pointers={"champion": ID, "deployments": {ID: entry}})
+    found = incumbent.committed(place, "coder")
+    assert found is not None and (found.id, found.file, found.sha256, found.base_sha256) == (
+        ID,
+        "merged.gguf",
+        "b" * 64,
+        "c" * 64,
+    )
+    place = place_it(here, pointers={"champion": "before-git-hone", "deployments": {"before-git-hone": {"file": None}}})
+    found = incumbent.committed(place, "coder")
+    assert found is not None and (found.model, found.folder) == ("my-coder-tuned-coder", None)
+
+
+def test_a_champion_that_is_not_here_is_never_passed_over(here: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = tmp_path / "base.gguf"
+    base.write_bytes(MODEL)
+    file = here.path / f".agent/lora/coder/{ID}/adapter.gguf"
+    place = place_it(here, {"what": "create", "role": "coder", "to": ID, "file_sha256": SHA256, "base_sha256": SHA256}, PUT)
+    found, of = incumbent.committed(place, "coder"), Settings(base=str(base))
+    capsys.readouterr()
+    assert main(["learn", "incumbent", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"] == {"incumbent": ID, "artifact": f"hone-adapter-{ID}"}
+    assert main(["learn", "evaluate", "--candidate", "good", "--base", str(base)]) == 2
+    said = capsys.readouterr().err
+    assert f"{ID}, which serves coder by what is committed, is not here" in said and "git add -f" in said
+    for job in ("incumbent", "evaluate", "gate"):
+        assert main(["learn", job, "--candidate", "good", "--incumbent", "bad"]) == 2
+        assert "bad was named as the incumbent" in capsys.readouterr().err
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"another")
+    with pytest.raises(DataError, match="not what serves coder"):
+        incumbent.weights(place, found, of)
+    file.write_bytes(MODEL)
+    assert incumbent.weights(place, found, of) == (str(base), ID, file)
+    assert main(["learn", "incumbent", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"]["artifact"] == ""
+    base.write_bytes(b"another base")
+    with pytest.raises(UsageError, match="is for another base"):
+        incumbent.weights(place, found, of)
+
+
+def test_the_gate_takes_no_other_evaluation_for_the_champion_s(judged: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    agent = judged.path / ".agent"
+    place_it(judged, PUT, {"what": "create", "role": "coder", "to": ID, "file_sha256": "a" * 64})
+    other = evaluation.load(gating.file_of(agent, "repository", "bad"))
+    for sha256, code in (("b" * 64, 2), ("a" * 64, 0)):
+        of = replace(other, model=ID, files={"adapter.gguf": sha256})
+        gating.file_of(agent, "repository", ID).write_text(evaluation.dump(of))
+        capsys.readouterr()
+        assert main(["learn", "gate", "--candidate", "good"]) == code
+    assert "not of the file that serves" not in capsys.readouterr().err
+    assert [line["from"] for line in ledger.read(agent) if line["what"] == "gate"] == [ID]

@@ -10,6 +10,7 @@ import pytest
 
 from git_hone.cli import main
 from git_hone.hooks import notes
+from git_hone.learner import ledger
 
 HOSTILE = """x; touch pwned; $(touch pwned) `touch pwned` "quoted" 'too' #${{ github.token }}"""
 
@@ -23,7 +24,8 @@ def test_a_better_model_is_promoted_on_a_branch(scratch: Any, capsys: pytest.Cap
     jobs = scratch.run({"candidate": "good", "incumbent": "bad"})
     assert results(jobs) == [("export", "success"), ("train", "skipped"), ("evaluate", "success"), ("gate", "success"),
                              ("promote", "success")], [job.log for job in jobs.values()]  # fmt: skip
-    assert jobs["export"].outputs == {"enough": "false"}
+    assert jobs["export"].outputs == {"enough": "false", "artifact": "", "artifact_run": ""}
+    assert "Nothing that is committed serves coder yet: a candidate is compared with `bad`" in jobs["export"].summary
     assert "Too few for a training" in jobs["export"].summary
     assert "| good | repository | 7 of 7 | 7 |" in jobs["evaluate"].summary
     assert "| bad | repository | 0 of 7 | 0 |" in jobs["evaluate"].summary
@@ -36,7 +38,7 @@ def test_a_better_model_is_promoted_on_a_branch(scratch: Any, capsys: pytest.Cap
     assert remote.git("diff", "--name-only", "main", branch).splitlines() == [
         ".agent/evaluations/repository/bad.json", ".agent/evaluations/repository/good.json", ".agent/promotions.jsonl"]  # fmt: skip
     line = json.loads(remote.git("show", f"{branch}:.agent/promotions.jsonl"))
-    assert (line["verdict"], line["from"], line["to"], line["look"]) == ("promote", "bad", "good", 1)
+    assert (line["verdict"], line["from"], line["to"], line["look"], line["role"]) == ("promote", "bad", "good", 1, "coder")
     head = before["refs/heads/main"]
     (event,) = notes.events(notes.read(remote.path, [head])[head])
     assert (event["type"], event["verdict"], event["at"]) == ("promotion", "promote", line["at"])
@@ -47,6 +49,13 @@ def test_a_better_model_is_promoted_on_a_branch(scratch: Any, capsys: pytest.Cap
     capsys.readouterr()
     assert main(["learn", "promote", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outputs"] == {}  # merged: nothing to do
+
+    assert main(["learn", "incumbent", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"] == {"incumbent": "good", "artifact": ""}, "this must be beaten now"
+    assert main(["learn", "evaluate", "--candidate", "good", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["outputs"] == {"compare": "false"}, "no look is spent on what serves already"
+    assert "good serves coder already" in told["report"]
 
 
 def test_a_refusal_is_a_result_and_nothing_is_pushed(scratch: Any) -> None:
@@ -72,6 +81,33 @@ def test_the_schedule_without_settings_exports_and_stops(scratch: Any) -> None:
 
 LINE = {"what": "gate", "verdict": "promote", "from": "bad", "to": "good", "reason": "better", "suite": "repository", "suite_hash": "0" * 64,
         "look": 1}  # fmt: skip
+
+
+ID = "0123456789ab"
+
+
+def test_the_adapter_in_place_is_fetched_or_nothing_is_compared(scratch: Any) -> None:
+    """It was trained by an earlier run, and its branch was merged."""
+    line = {"what": "gate", "verdict": "promote", "role": "coder", "to": ID, "from": "base", "file_sha256": "0" * 64}
+    ledger.append(scratch.clone.path / ".agent", line)
+    scratch.clone.commit("Promote it")
+    scratch.clone.git("push", "-q", "origin", "main")
+    jobs = scratch.run({"candidate": "good"})
+    assert (jobs["export"].result, jobs["evaluate"].result, jobs["promote"].result) == ("failure", "skipped", "skipped")
+    assert (
+        f"No run holds the artifact hone-adapter-{ID}, the adapter in place: no candidate can be compared"
+        in jobs["export"].summary
+    )
+    (scratch.gh.parent / "gh.runs").write_text("made")
+    kept = scratch.work.with_name("made") / f"artifacts/hone-adapter-{ID}/coder/{ID}"
+    kept.mkdir(parents=True)
+    (kept / "adapter.gguf").write_text("another")
+    scratch.work = scratch.work.with_name("found")
+    scratch.edit = lambda text: text.replace("git-hone[train,serve]", "git-hone")
+    jobs = scratch.run({"candidate": "good", "base": ".agent/.gitignore"})
+    assert f"actions/artifacts?name=hone-adapter-{ID}" in (scratch.gh.parent / "gh.asked").read_text()
+    assert (jobs["export"].result, jobs["evaluate"].result, jobs["promote"].result) == ("success", "failure", "skipped")
+    assert "not what serves coder" in jobs["evaluate"].log
 
 
 def test_where_no_pull_request_may_be_opened_the_branch_stands(scratch: Any) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from git_hone.learner import ledger
+
 MODEL = os.environ.get("HONE_TRAIN_MODEL", "")
 pytestmark = [pytest.mark.skipif(not MODEL, reason="nox -s train"), pytest.mark.exhaustive]
 
@@ -33,3 +35,18 @@ def test_an_adapter_is_trained_measured_and_judged(scratch: Any) -> None:
     assert "underpowered" in jobs["gate"].summary  # one task tells nothing
     assert "| integrity | yes |" in jobs["gate"].summary  # the adapter came along
     assert scratch.refs() == before
+
+    id_ = jobs["train"].outputs["adapter"]
+    (judged,) = ledger.read(scratch.work / "gate/workspace/.agent")
+    assert (judged["role"], judged["to"]) == ("coder", id_)
+    ledger.append(
+        scratch.clone.path / ".agent", {**judged, "verdict": "promote"}
+    )  # as if the gate had let it through, and it was merged
+    scratch.clone.commit("Promote it")
+    scratch.clone.git("push", "-q", "origin", "main")
+    (scratch.gh.parent / "gh.runs").write_text(scratch.work.name)
+    scratch.work = scratch.work.with_name("second")
+    jobs = scratch.run({"candidate": "good", "base": MODEL})
+    assert jobs["gate"].result == "success", jobs
+    assert f"| {id_} | repository | " in jobs["evaluate"].summary, "the adapter in place, not the base"
+    assert ledger.read(scratch.work / "gate/workspace/.agent")[-1]["from"] == id_
