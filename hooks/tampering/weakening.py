@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 from collections import Counter
 from collections.abc import Callable
 
-from git_hone.hooks.tampering import python
 from git_hone.hooks.tampering.facts import CLOSE, CONSTANT, ORDER, TRUTHY, Check, Flag, Test, words
 
 Deleted = Callable[[], set[str]]
@@ -85,7 +85,7 @@ def _weaker(was: Test, now: Test, path: str, deleted: Deleted) -> list[Flag]:
 def _less(old: Check, new: Check) -> str:
     """How `new` asserts less of the same subject than `old`; "" when it does not."""
     if old.raises and new.raises:
-        wide = [name for name in new.raises if name not in old.raises and any(python.broader(was, name) for was in old.raises)]
+        wide = [name for name in new.raises if name not in old.raises and any(broader(was, name) for was in old.raises)]
         if wide or (len(new.raises) > len(old.raises) and set(old.raises) < set(new.raises)):
             return "expects a broader exception"
         if old.strength > new.strength and set(old.raises) == set(new.raises):
@@ -96,3 +96,19 @@ def _less(old: Check, new: Check) -> str:
     if old.slack is not None and new.slack is not None and new.slack > old.slack and new.strength <= old.strength:
         return "tolerates more"
     return ""
+
+
+def broader(old: str, new: str) -> bool:
+    """Whether the exception named `new` catches more than `old`, as far as their names say.
+
+    >>> broader("KeyError", "LookupError"), broader("Exception", "ValueError"), broader("ConfigError", "Exception")
+    (True, False, True)
+    """
+    if old == new:
+        return False
+    if new in ("Exception", "BaseException"):
+        return old not in ("Exception", "BaseException") or new == "BaseException"
+    if new == "Error":
+        return True  # JavaScript's
+    one, other = getattr(builtins, old, None), getattr(builtins, new, None)
+    return isinstance(one, type) and isinstance(other, type) and issubclass(one, other)
