@@ -5,7 +5,7 @@ a test asserts), `skips` (why it does not run) and `literals` (answers that are 
 the signs in its statements; `reading` is the list of these steps.
 """
 
-from git_hone.hooks.tampering.python.reading import comments, read
+from git_hone.hooks.tampering.python.reading import read
 from git_hone.hooks.tampering.python.side import is_test_file
 
-__all__ = ["comments", "is_test_file", "read"]
+__all__ = ["is_test_file", "read"]

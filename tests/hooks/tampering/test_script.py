@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from git_hone.hooks.tampering import FileChange, Flag, judge, script
+from git_hone.hooks.tampering import FileChange, Flag, judge
+from git_hone.hooks.tampering.script import reading as script
 
 PATH = "test/app.js"
 HEAD = "describe('app', function () {\n"

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from git_hone.hooks.tampering import FileChange, judge, python, shared
+from git_hone.hooks.tampering import FileChange, judge, shared
+from git_hone.hooks.tampering.python import reading
 
 MODULES = (argparse, ast, difflib, email.message, pathlib, random, textwrap, tokenize, typing, unittest.case)
 SOURCES = [Path(str(module.__file__)) for module in MODULES]
@@ -27,7 +28,7 @@ SOURCES = [Path(str(module.__file__)) for module in MODULES]
 def test_comments_are_those_that_the_tokenizer_finds(path: Path) -> None:
     text = path.read_text("utf-8")
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    assert python.comments(text) == [(one.start[0], one.string) for one in tokens if one.type == tokenize.COMMENT] != []
+    assert reading.comments(text) == [(one.start[0], one.string) for one in tokens if one.type == tokenize.COMMENT] != []
 
 
 @pytest.mark.parametrize("name", ["module.py", "test_module.py"])
