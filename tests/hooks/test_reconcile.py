@@ -5,6 +5,7 @@ The expected author of each line comes from this file's own block tags, never fr
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ import pytest
 
 from git_hone.hooks import notes
 from git_hone.hooks.drain import drain
+from git_hone.hooks.ids import change_id_for
 from git_hone.hooks.landing import living
 from git_hone.hooks.place import find
 from git_hone.hooks.reconcile import reconcile
@@ -202,6 +204,43 @@ def test_squash(forge: Forge) -> None:
     check_lines(job, merged)
     moved = show(find(job), f"{head}")
     assert (moved["state"], moved["live_commit"]) == ("moved", merged)
+
+
+def test_of_two_changes_of_one_second_the_one_that_the_other_descends_from_lives_on(forge: Forge) -> None:
+    """Neither the later one's smaller id counts, nor that only the earlier one's time has a fraction, from a hook's word."""
+    p, second = forge.p, 2_000_000_000  # ahead of every hook's word, so that git's own time counts
+    dates = {f"GIT_{role}_DATE": f"@{second} +0000" for role in ("AUTHOR", "COMMITTER")}
+
+    def commit(has_id: Callable[[str], bool]) -> str:
+        """With the first message of 0, 1, 2, ... that gives its change such an id."""
+        p.git("add", "-A")
+        tree = p.git("write-tree")
+        made = ((str(k), p.git("commit-tree", tree, "-p", "HEAD", "-m", str(k), **dates)) for k in itertools.count())
+        message, name = next((message, name) for message, name in made if has_id(change_id_for(name)))
+        p.git("commit", "-q", "-m", message, **dates)
+        assert p.git("rev-parse", "HEAD") == name
+        return name
+
+    base = p.git("rev-parse", "HEAD")
+    p.git("checkout", "-qb", "feat")
+    p.turn("src/new.py", "ai_a", 10)
+    one = commit(lambda name: name > "cm")
+    p.turn("src/new.py", "ai_b", 7)
+    two = commit(lambda name: name < "cm")
+    head = forge.push("feat", "main")
+    forge.advance()
+    merged = forge.squash(head)
+    for fraction in ("", ".700000"):
+        job = forge.job()
+        told = json.dumps(note(job, one)).replace("03:33:20+", f"03:33:20{fraction}+")
+        text = "\n".join(json.dumps(event) for event in json.loads(told))
+        _git(job, "-c", "user.name=x", "-c", "user.email=x@x", "notes", "--ref", notes.REF, "add", "-f", "-m", text, one)
+        births = [e["at"] for name in (one, two) for e in note(job, name) if e.get("kind") == "committed"]
+        assert births == [f"2033-05-18T03:33:20{fraction}+00:00", "2033-05-18T03:33:20+00:00"]
+        found = reconcile(job, base, head, merged)
+        assert [(move.change_id, move.absorbed) for move in found.moves] == [(change_id_for(one), [change_id_for(two)])]
+        assert alive(job) == {change_id_for(one): merged}
+        assert lines(job, merged)["ai"] == 17
 
 
 def test_squash_in_the_developers_clone_and_in_a_job_is_one_record(forge: Forge) -> None:
