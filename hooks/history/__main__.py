@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
         except HoneError as error:
             print(f"git-hone: {error.message}", file=sys.stderr)
             return error.exit_code
-    print(render(learned, 110, sys.stdout.isatty()), end="")
+    print(render(learned, 110, sys.stdout.isatty()))
     print(f"{learned.seconds:.1f} s", file=sys.stderr)
     return 0
 

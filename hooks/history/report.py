@@ -29,17 +29,23 @@ def number(count: int) -> str:
 
 
 def render(learned: Learned, width: int = 100, colour: bool = False) -> str:
-    """The report as lines of at most `width` columns, as far as names allow."""
+    """The report as lines of at most `width` columns, as far as names allow; one empty line between its parts."""
 
     def bold(words: str) -> str:
         return f"\x1b[1m{words}\x1b[0m" if colour else words
 
-    out = [bold(_headline(learned)), ""]
-    out += _survival(learned, bold)
-    out += [""] + [line for words in _sentences(learned) for line in textwrap.wrap(words, width, subsequent_indent="  ")]
-    out += _files(learned, bold) + _patterns(learned, bold, width)
-    out += [line for words in _footnotes(learned) for line in textwrap.wrap(words, width)]
-    return "\n".join(out).rstrip() + "\n"
+    def wrapped(words: list[str], indent: str = "") -> list[str]:
+        return [line for each in words for line in textwrap.wrap(each, width, subsequent_indent=indent)]
+
+    parts = [
+        [bold(_headline(learned))],
+        _survival(learned, bold),
+        wrapped(_sentences(learned), "  "),
+        _files(learned, bold),
+        _patterns(learned, bold, width),
+        wrapped(_footnotes(learned)),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part)
 
 
 def _headline(learned: Learned) -> str:
@@ -112,13 +118,13 @@ def _files(learned: Learned, bold: Any) -> list[str]:
     if not learned.reworked:
         return []
     rows = [f"  {count:>5}  {clean(path)}" for path, count in learned.reworked[:5]]
-    return ["", bold("Files rewritten most (commits that removed lines)"), *rows]
+    return [bold("Files rewritten most (commits that removed lines)"), *rows]
 
 
 def _patterns(learned: Learned, bold: Any, width: int) -> list[str]:
     if not learned.patterns:
         return []
-    rows = ["", bold("How code is written here (k of n places)")]
+    rows = [bold("How code is written here (k of n places)")]
     for pattern in learned.patterns:
         count = f"{number(pattern.support)} of {number(pattern.seen)}" if pattern.topic != "helper" else ""
         example = f"  e.g. {clean(pattern.examples[0])}" if pattern.examples and pattern.topic != "helper" else ""
@@ -133,7 +139,7 @@ def _footnotes(learned: Learned) -> list[str]:
         if learned.group[at] is not None and claims:
             best = max(claims, key=lambda claim: claim.strength).kind
             kinds[best] = kinds.get(best, 0) + 1
-    notes = [""]
+    notes = []
     if kinds:
         held = ", ".join(f"{HELD[kind]} {number(count)}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1]))
         notes.append(f"Named by: {held}. Anybody can write a trailer, and an agent that leaves none is counted among people.")

@@ -86,6 +86,18 @@ def test_the_report_is_short_and_names_nobody(made: Any, tmp_path: Path) -> None
     assert "@" not in str(learned.as_json()) and learned.as_json()["version"] == 1
 
 
+def test_one_empty_line_stands_between_the_parts_of_the_report(made: Any, repo: Callable[..., Any], tmp_path: Path) -> None:
+    plain = repo("plain")  # no agent, no revert, lines too young to be reworked or not: nothing to say in sentences
+    for day, text in enumerate(("a\nb\n", "a\nc\n", "a\nd\n")):
+        plain.write("f.txt", text)
+        commit(plain, 150 + day, "Change f")
+    for path, n in ((plain.path, 4), (made.path, 6)):
+        parts = render(learn(path, tmp_path / path.name), 100).split("\n\n")
+        assert len(parts) == n
+        assert all(part.strip("\n") == part != "" for part in parts), parts
+        assert parts[-1].startswith(("Named by", "Lines are followed")), parts
+
+
 def test_nothing_is_written_into_the_repository(made: Any, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in made.path.rglob("*")}
     learn(made.path, tmp_path)
