@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from git_hone.hooks import git, notes
+from git_hone.hooks import git, notes, promoted
 from git_hone.hooks.drain import config_of
 from git_hone.hooks.ids import digest
 from git_hone.hooks.place import find
@@ -46,6 +46,30 @@ def note(agent: Path, line: Mapping[str, Any]) -> None:
         if head and place.hone.is_dir() and config.enabled:
             at = datetime.fromisoformat(line["at"]).timestamp()
             notes.write(place.cwd, {head: [event(line, head)]}, at, config["notes.shards"])
+
+
+def history(agent: Path) -> list[dict[str, Any]]:
+    """Every step that is known here, oldest first: the ledger's lines, and steps that only a note tells, which another clone took.
+
+    `commit`: what was checked out then, as its note says, null where no note does. `ledger`: whether the line stands in this clone's ledger.
+    Raises DataError for a ledger that cannot be read.
+    """
+    noted = dict[tuple[Any, ...], dict[str, Any]]()
+    with contextlib.suppress(UsageError):  # no repository: no notes
+        noted = {_key(one): one for one in promoted.everywhere(find(agent.parent).cwd)}
+    lines = [{**line, "commit": noted.pop(_key(line), {}).get("commit"), "ledger": True} for line in ledger.read(agent)]
+    return sorted([*lines, *({**one, "ledger": False} for one in noted.values())], key=_when)
+
+
+def _when(line: Mapping[str, Any]) -> float:
+    try:
+        return datetime.fromisoformat(str(line.get("at"))).timestamp()
+    except ValueError:  # a line that a person wrote
+        return 0.0
+
+
+def _key(line: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(json.dumps(line.get(name)) for name in ("at", "what", "role", "from", "to"))
 
 
 def event(line: Mapping[str, Any], commit: str) -> dict[str, Any]:

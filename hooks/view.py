@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from git_hone.hooks import commits as history
-from git_hone.hooks import git, noted, notes
+from git_hone.hooks import git, noted, notes, promoted
 from git_hone.hooks.diffs import diff_pairs
 from git_hone.hooks.ids import change_id_for
 from git_hone.hooks.lines import added_lines, ranges
@@ -38,6 +38,7 @@ class View(TypedDict):
     reward: dict[str, Any]
     flags: list[dict[str, Any]] | None
     claims: list[dict[str, Any]]
+    promotions: list[dict[str, Any]]
     replaces: list[str]
     notice: str | None
 
@@ -55,6 +56,7 @@ def show(place: Place, rev: str) -> View:
     own = [event for event in events if event["evidence"] != "note"]
     view = _recorded(store, commit, own[-1]) if own else _noted(place, commit) or _plain(place, commit)
     view["claims"] = _claims(place, commit)
+    view["promotions"] = promoted.steps(notes.read(place.cwd, [commit]).get(commit, ""))
     if own and view["lines"]["ai"] == 0:
         view["runs"] = []
     return view
@@ -91,6 +93,7 @@ def _recorded(store: Store, commit: str, row: Mapping[str, Any]) -> View:
         reward={"value": latest["reward"], "mode": latest["reward_mode"] or "hone", **(latest["reward_terms"] or {"terms": {}})},
         flags=_flags(latest, outcomes),
         claims=[],
+        promotions=[],
         replaces=row["replaces"] or [],
         notice=None,
     )
@@ -140,7 +143,7 @@ def _noted(place: Place, commit: str) -> View | None:
         lines={name: row["lines"][name] for name in noted.LINES}, files=noted.files(row), signals=[],
         outcomes=[{k: e.get(k) for k in ("kind", "at", "commit", "value")} for e in outcomes],
         reward={"value": row["reward"], "mode": row["reward_mode"] or "hone", "terms": {}}, flags=None,
-        claims=[], replaces=row["replaces"], notice=None,
+        claims=[], promotions=[], replaces=row["replaces"], notice=None,
     )  # fmt: skip
 
 
@@ -168,7 +171,8 @@ def _plain(place: Place, commit: str) -> View:
         source="git", runs=[], files=files, outcomes=[],
         lines={"ai": 0, "human": human, "unknown": total - human, "written": 0},
         signals=[_signal(s) for s in Store(place.data).rows("signals", where={"tree": found[0].tree})] if found else [],
-        reward={"value": None, "mode": "hone", "terms": {}}, flags=None, claims=[], replaces=[], notice=_how_to_fetch(place) if not seen else None,
+        reward={"value": None, "mode": "hone", "terms": {}}, flags=None, claims=[], promotions=[], replaces=[],
+        notice=_how_to_fetch(place) if not seen else None,
     )  # fmt: skip
 
 

@@ -65,6 +65,29 @@ def parse(text: str, file: str) -> list[dict[str, Any]]:
     return lines
 
 
+def words(line: Mapping[str, Any]) -> str:
+    """A line for a person, without its time. What is no plain text in it is left out: a note may say anything.
+
+    >>> words({"what": "gate", "verdict": "promote", "to": "b", "from": "a", "numbers": {"won": 7, "lost": 0, "tasks": 9}, "look": 1})
+    'gate: promote b in place of a, 7 won and 0 lost of 9 tasks, look 1'
+    >>> words({"what": "rollback", "role": "coder", "from": "b", "to": None})
+    'rollback coder: nothing in place of b'
+    """
+    verdict = f"{line['verdict']} " if line.get("verdict") else ""
+    said = [f"{verdict}{line.get('to') or 'nothing'}" + (f" in place of {line['from']}" if line.get("from") else "")]
+    if line.get("what") == "backup":
+        said = [str(line.get("model") or line.get("file") or "the predecessor")]
+    numbers = line.get("numbers") or {}
+    if numbers.get("tasks") is not None:
+        said.append(f"{numbers.get('won')} won and {numbers.get('lost')} lost of {numbers['tasks']} tasks")
+    said += [f"look {line['look']}"] if line.get("look") is not None else []
+    said += [f"share {line['share']:g}"] if isinstance(line.get("share"), int | float) else []
+    said += ["without the gate"] if line.get("forced") is True else []
+    role = f" {line['role']}" if line.get("role") else ""
+    whole = f"{line.get('what')}{role}: {', '.join(said)}"
+    return "".join(each if each.isprintable() else "?" for each in whole)
+
+
 def replace(path: Path, content: bytes) -> None:
     """Write a file in one step, durable. Raises OSError."""
     part = path.with_name(f".tmp-{path.name}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from git_hone.ci import promotions
 from git_hone.ci.deploying import candidates, challenging, champions, recipe
 from git_hone.ci.digests import file_sha256
 from git_hone.ci.training import publishing
-from git_hone.learner import lineage
+from git_hone.learner import ledger, lineage
 from git_hone.learner.errors import DataError
+
+SHOWN: Final = 20
 
 
 def listing(agent: Path, data: Path) -> dict[str, Any]:
@@ -17,7 +20,7 @@ def listing(agent: Path, data: Path) -> dict[str, Any]:
 
     datasets: name and bytes of each file of `.agent/sft`. adapters: id, role, base, data set, rows, what the newest look of the gate said of the
     adapter or its merged model (null: nothing). deployed: the pointers of each role, and what its challenger has shown. damaged: a line for
-    each that cannot be read.
+    each that cannot be read. history: every step of a promotion, as `promotions.history` tells it.
     """
     roles = champions.load(agent)
     adapters, damaged = [], []
@@ -37,6 +40,7 @@ def listing(agent: Path, data: Path) -> dict[str, Any]:
                    "server": role.deployments[role.champion]["server"] if role.champion else None}
             for name, role in roles.items()
         },
+        "history": promotions.history(agent),
         "damaged": damaged,
     }  # fmt: skip
 
@@ -61,6 +65,10 @@ def _adapter(agent: Path, folder: Path, role: str, pointers: champions.Role | No
     }  # fmt: skip
 
 
+def _only(one: dict[str, Any]) -> str:
+    return "" if one["ledger"] else "  (a note says so, not the ledger here)"
+
+
 def words(told: dict[str, Any]) -> str:
     """For a person."""
     lines = [f"data set  {one['file']}  {one['bytes']} bytes" for one in told["datasets"]] or ["no data set: git hone export"]
@@ -81,4 +89,11 @@ def words(told: dict[str, Any]) -> str:
             )
         if one["moving"]:
             lines.append("          a change was broken off: git hone rollback or deploy leads back")
+    steps = told["history"]
+    if len(steps) > SHOWN:
+        lines.append(f"history   {len(steps) - SHOWN} steps before these: git hone adapters --json")
+    lines += [
+        f"history   {str(one.get('at'))[:19].replace('T', ' ')}  {(one['commit'] or '-')[:10]:10}  {ledger.words(one)}{_only(one)}"
+        for one in steps[-SHOWN:]
+    ]
     return "\n".join([*lines, *(f"damaged   {line}" for line in told["damaged"])])

@@ -25,6 +25,9 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 def command(ctx: click.Context, as_json: bool) -> int | None:
     """List the data sets that were exported, the adapters that learned from them, what the gate said, and what is deployed.
 
+    The history has each step of a promotion with the commit that was checked out: from .agent/promotions.jsonl, and from the notes what only
+    another clone's ledger holds (`git hone sync` brings them). The newest 20 are shown, all with --json.
+
     Of a challenger (`git hone deploy --canary`): how many decisions it and the champion got, their rewards with intervals that hold however often
     they are looked at, and what follows: promote, roll back, or not enough evidence.
 

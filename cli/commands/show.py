@@ -7,12 +7,15 @@ from typing import Any
 
 import click
 
+from git_hone.learner import ledger
+
 
 @click.command()
 @click.argument("rev", default="HEAD")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (schema: cli/show.schema.json).")
 def command(rev: str, as_json: bool) -> None:
-    """Show the change of a commit: its runs, whose lines, signals, outcomes, reward term by term.
+    """Show the change of a commit: its runs, whose lines, signals, outcomes, reward term by term; and what the gate judged, and what was
+    deployed or led back, while the commit was checked out (`git hone adapters` lists all of that).
 
     \b
     Examples:
@@ -58,7 +61,8 @@ def render(view: dict[str, Any]) -> list[str]:
     out += [f"  signal    {_signal(s)}" for s in view["signals"]]
     out += [f"  outcome   {_outcome(o)}" for o in view["outcomes"]]
     out += [f"  flag      {_flag(flag)}" for flag in view["flags"] or ()]
-    return out + _reward(view["reward"]) if view["source"] != "git" else out
+    out += _reward(view["reward"]) if view["source"] != "git" else []
+    return out + [f"  promotion {one['at'][:19].replace('T', ' ')}  {ledger.words(one)}" for one in view["promotions"]]
 
 
 def safe(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +67,61 @@ def test_a_clone_without_the_ledger_learns_of_it(here: Any, repo: Callable[..., 
     assert main(["init"]) == 0
     assert main(["sync"]) == 0
     assert [one["to"] for one in told(here.path.parent / "other", head)] == ["abc"]
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, Any]], str]:
+    """The history of `git hone adapters`, for machines and for people."""
+    capsys.readouterr()
+    assert main(["adapters", "--json"]) == 0
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["history"]
+    assert main(["adapters"]) == 0
+    return found, capsys.readouterr().out
+
+
+def test_the_history_is_shown_with_its_commits_and_what_only_a_note_knows(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    agent = here.path / ".agent"
+    promotions.record(agent, {**LINE, "to": "before"}, AT)  # no commit yet
+    first = here.commit("first")
+    assert listed(capsys)[0][0]["commit"] is None
+    gate = {"what": "gate", "from": "a", "to": "b\x1b[31m", "verdict": "refuse", "reason": "underpowered", "look": 1,
+            "numbers": {"tasks": 9, "won": 1, "lost": 0, "p": 0.5}}  # fmt: skip
+    promotions.record(agent, gate, AT + timedelta(hours=1))
+    kept = (agent / ledger.FILE).read_text()
+    second = here.commit("second")
+    promotions.record(agent, LINE, AT + timedelta(hours=2))
+    (agent / ledger.FILE).write_text(kept)  # as in a clone that has the notes alone
+    found, said = listed(capsys)
+    assert [(one["what"], one["to"], one["commit"], one["ledger"]) for one in found] == [
+        ("deploy", "before", None, True), ("gate", "b\x1b[31m", first, True), ("deploy", "abc", second, False)]  # fmt: skip
+    assert found[1]["reason"] == "underpowered", "the ledger says more than the note"
+    assert f"2026-11-21 01:00:00  {first[:10]}  gate: refuse b?[31m in place of a, 1 won and 0 lost of 9 tasks, look 1\n" in said
+    assert "deploy coder: abc  (a note says so, not the ledger here)" in said
+    assert main(["show", first, "--json"]) == 0
+    (step,) = json.loads(capsys.readouterr().out)["promotions"]
+    assert (step["what"], step["verdict"], step["numbers"]["won"], "reason" in step) == ("gate", "refuse", 1, False)
+    assert main(["show", "HEAD"]) == 0
+    assert "  promotion 2026-11-21 02:00:00  deploy coder: abc\n" in capsys.readouterr().out
+
+
+def test_a_note_that_lies_of_its_shape_is_passed_over(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    head = here.commit("first")
+    good = {"id": "v1", "type": "promotion", "at": AT.isoformat(), "what": "deploy", "to": "abc"}
+    bad = [
+        {"at": "soon"},
+        {"at": "2026-11-21T00:00:00"},
+        {"what": 3},
+        {"to": ["x"]},
+        {"numbers": {"won": "all"}},
+        {"numbers": []},
+        {"look": "x"},
+    ]
+    notes.write(here.path, {head: [good, *({**good, "id": f"v{n}", **more} for n, more in enumerate(bad, 2))]}, 0.0)
+    assert [one["to"] for one in listed(capsys)[0]] == ["abc"]
+    for n in range(25):
+        promotions.record(here.path / ".agent", {**LINE, "to": f"a{n}"}, AT + timedelta(days=n + 1))
+    found, said = listed(capsys)
+    assert len(found) == 26
+    assert "history   6 steps before these" in said and "coder: a4 " not in said and "coder: a5\n" in said
+    with (here.path / ".agent" / ledger.FILE).open("a") as out:
+        out.write('{"what": "said by hand", "at": "yesterday"}\n')
+    assert listed(capsys)[0][0]["what"] == "said by hand"
