@@ -4,9 +4,9 @@ The model's name reaches the agent by HONE_MODEL and by `{model}` in its command
 command names neither `{prompt}` nor `{task}`, on standard input. Context and examples are in the prompt, and in HONE_CONTEXT, `{context}`,
 HONE_EXAMPLES and `{examples}` by themselves. HONE_DECISION makes the runs of the agent name the choice.
 
-What ends an attempt: passed; stopped (a gate said no); failed (the command said no after it changed something); timeout; unreachable
-(the model's endpoint on this machine does not answer, or the command ended without having changed anything, again and again). Only
-stopped and failed count against the model.
+What ends an attempt: passed; stopped (a gate said no); failed (the command said no after it changed something); timeout (its own or a
+gate's); unjudged (a gate could not run); unreachable (the model's endpoint on this machine does not answer, or the command said no without
+having changed anything, again and again). Only stopped and failed count against the model.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from git_hone.ci import choosing, worktree
-from git_hone.hooks import capture, inbox
+from git_hone.hooks import capture, git, inbox
 from git_hone.hooks.place import Place
 from git_hone.hooks.state import State
 from git_hone.learner import variants
@@ -39,11 +40,23 @@ Say = Callable[[str], None]
 NOT_FOUND: Final = (126, 127)
 LONGEST_WORD: Final = 100_000
 """Bytes of a text that is put into the environment; Linux takes 128 KiB a variable. A longer one is not set."""
+JUDGE: Final = """\
+import sys
+from git_hone.hooks.check import judged
+kind, *words = sys.argv[1:]
+sys.exit({True: 0, False: 10, None: 11}[judged(kind, words)[1]])
+"""
+"""What a gate's own process does; any other end of it judges nobody."""
+VERDICTS: Final = {0: True, 10: False}
+PATIENCE_S: Final = 5.0
+GRACE_S: Final = 1.0
+"""How long what a command left running has to end when it is asked to."""
 
 
 @dataclass
 class Attempt:
-    """What became of one step. gates: kind -> whether it let the attempt through; kept: the ref under which undone work stays."""
+    """What became of one step. gates: kind -> whether it let the attempt through; kept: the ref under which undone work stays; changed:
+    whether it left anything other than it was."""
 
     step: int
     model: str
@@ -52,13 +65,16 @@ class Attempt:
     exit_code: int | None = None
     seconds: float = 0.0
     kept: str | None = None
+    changed: bool = False
     why: str = ""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What is to be done. command: words with placeholders; gates: kind -> command line, run without a shell; timeout_s: of one
-    attempt; retries: how often a command is started again that ended badly and changed nothing."""
+    """What is to be done. command: words with placeholders; gates: kind -> command line, run without a shell; named: the kinds of those
+    gates that were named for this very task, which must pass even where they failed before; timeout_s: of one attempt, and of each gate;
+    retries: how often a command is started again that ended badly and changed nothing; cwd: where the command and the gates that were named
+    run, by default and for all other gates the top of the work tree."""
 
     task: str
     command: Sequence[str]
@@ -66,32 +82,57 @@ class Orders:
     gates: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 1800.0
     retries: int = 1
+    named: Collection[str] = ()
+    cwd: Path | None = None
 
 
 def carry_out(place: Place, decided: choosing.Decided, orders: Orders, say: Say, *, quiet: bool = False) -> list[Attempt]:
     """Go through the plan; returns the attempts made, the last of which says how it ended. Its work stays in the work tree, whatever
     its gates said; the work of those before it is undone and kept under a ref. `quiet`: the agent's output goes to standard error."""
     before = worktree.look(place)
-    usable, red = _usable_gates(place, before, orders.gates)
+    usable, red = _usable_gates(place, before, orders)
     for kind in red:
-        say(f"gate {kind}: already failing before the attempt, so it cannot judge one")
+        what = "it was named for this task, so it must pass now" if kind in usable else "so it cannot judge one"
+        say(f"gate {kind}: already failing before the attempt; {what}")
     models = {one.id: one for one in variants.load_models(place.agent)}
     done: list[Attempt] = []
     steps = decided.choice.plan.models
-    for k, name in enumerate(steps):
-        last = k == len(steps) - 1
-        say(f"attempt {k + 1} of {len(steps)}: {name}")
-        one = _attempt(place, decided, k, models[name], orders, before, usable, say, quiet)
-        if one.ended != "passed" and not last and worktree.changed(place, before):
-            one.kept = worktree.go_back(place, before, f"{decided.id}.{k}")
-        _record(place, decided, one)
-        done.append(one)
-        say(
-            f"{name}: {one.ended}{f' ({one.why})' if one.why else ''}, {one.seconds:.0f} s{f'; its work is kept as {one.kept}' if one.kept else ''}"
-        )
-        if one.ended == "passed":
-            break
+    with _uncommitted_is_kept(place, before, f"{decided.id}.before", say):
+        for k, name in enumerate(steps):
+            last = k == len(steps) - 1
+            say(f"attempt {k + 1} of {len(steps)}: {name}")
+            one = _attempt(place, decided, k, models[name], orders, before, usable, say, quiet)
+            if one.ended != "passed" and not last and worktree.changed(place, before):
+                one.kept = worktree.go_back(place, before, f"{decided.id}.{k}")
+            _record(place, decided, one)
+            done.append(one)
+            why = one.why or ("it changed nothing" if one.ended == "passed" and not one.changed else "")
+            kept = f"; its work is kept as {one.kept}" if one.kept else ""
+            say(f"{name}: {one.ended}{f' ({why})' if why else ''}, {one.seconds:.0f} s{kept}")
+            if one.ended == "passed":
+                break
     return done
+
+
+@contextmanager
+def _uncommitted_is_kept(place: Place, before: worktree.Before, name: str, say: Say) -> Iterator[None]:
+    """What a person has not committed stays under a ref while agents work. The ref goes when all of it is as it was, else a line names it."""
+    ref = worktree.keep(place, before, name)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("interrupted; what the attempt wrote so far is in the work tree")
+        raise
+    finally:
+        if ref is not None:
+            files = worktree.touched(place, before)
+            if files:
+                some = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+                say(
+                    f"your uncommitted work was changed in {some}; as it was: `git diff -R {ref}`, `git restore --source={ref} FILE`"
+                )
+            else:
+                git.run(["update-ref", "-d", ref], place.cwd)
 
 
 def _attempt(
@@ -108,23 +149,37 @@ def _attempt(
             say(f"{model.id}: ended with {one.exit_code} and changed nothing; once more")
         code = _run(place, decided, k, model, prompt, orders, quiet)
         one.exit_code, one.seconds = code, time.monotonic() - began
-        if code is None or code == 0 or code in NOT_FOUND or worktree.changed(place, before):
+        one.changed = worktree.changed(place, before)
+        if code is None or code == 0 or code in NOT_FOUND or one.changed:
             break
-    if one.exit_code in NOT_FOUND:
-        raise UsageError(f"{orders.command[0]}: command not found", tip="name the agent's command after `--`")
+    if one.exit_code in NOT_FOUND and not one.changed:
+        raise UsageError(f"{orders.command[0]}: {_missing(orders.command[0], _where(place, orders)) or 'it could not be started'}",
+                         tip="name the agent's command after `--`")  # fmt: skip
     if one.exit_code is None:
-        one.ended, one.why = "timeout", f"after {orders.timeout_s:.0f} s"
+        one.ended, one.why = "timeout", f"after {orders.timeout_s:g} s"
     elif one.exit_code:
-        one.ended = "failed" if worktree.changed(place, before) else "unreachable"
-        one.why = f"the command ended with {one.exit_code}"
+        one.ended = "failed" if one.changed else "unreachable"
+        one.why = f"the command ended with {one.exit_code}" + ("" if one.changed else ", having changed nothing")
     else:
         for kind, line in usable.items():
-            one.gates[kind] = _gate(place, kind, line)
-            if not one.gates[kind]:
-                one.ended, one.why = "stopped", f"gate {kind}"
+            ended, judged = _gate(place, kind, line, orders)
+            if judged is not None:
+                one.gates[kind] = judged
+            if not judged:
+                one.ended, one.why = ended, f"gate {kind}" + GATE_ENDED[ended].format(orders.timeout_s)
                 break
     one.seconds = time.monotonic() - began
     return one
+
+
+GATE_ENDED: Final = {"stopped": "", "timeout": ": no end after {:g} s", "unjudged": " could not run, so it judges nobody"}
+
+
+def _where(place: Place, orders: Orders) -> Path:
+    """Where the command runs. A folder that went with what was undone is made again."""
+    where = orders.cwd or place.cwd
+    where.mkdir(parents=True, exist_ok=True)
+    return where
 
 
 def _run(place: Place, decided: choosing.Decided, k: int, model: Model, prompt: str, orders: Orders, quiet: bool) -> int | None:
@@ -148,7 +203,7 @@ def _run(place: Place, decided: choosing.Decided, k: int, model: Model, prompt: 
     ) as run:  # fmt: skip
         try:
             child = subprocess.Popen(
-                words, cwd=place.cwd, env=env, stdin=subprocess.PIPE if on_stdin else None, stdout=sys.stderr if quiet else None,
+                words, cwd=_where(place, orders), env=env, stdin=subprocess.PIPE if on_stdin else None, stdout=sys.stderr if quiet else None,
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
@@ -182,13 +237,18 @@ def _filled(word: str, parts: Mapping[str, str]) -> str:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the whole group of processes, first politely."""
-    for how, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, how)
+    """End the whole group of processes, first politely: none of them may write on while the next attempt works."""
+    with suppress(ProcessLookupError, PermissionError):  # there is none any more
+        os.killpg(child.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            child.wait(patience)
-            return
+            child.wait(PATIENCE_S)
+        until = time.monotonic() + GRACE_S
+        while time.monotonic() < until:
+            os.killpg(child.pid, 0)
+            time.sleep(0.02)
+        os.killpg(child.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(PATIENCE_S)
 
 
 def _told(place: Place, id_: str) -> bool:
@@ -214,21 +274,54 @@ def _answers(model: Model) -> bool:
     return True
 
 
-def _usable_gates(place: Place, before: worktree.Before, gates: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """(gates in the order of `GATES`, those that failed already before). What was measured of this very tree is asked, else nothing is
-    known against them."""
+def _usable_gates(place: Place, before: worktree.Before, orders: Orders) -> tuple[dict[str, str], list[str]]:
+    """(gates that judge, in the order of `GATES`; those that failed already before). What was measured of this very tree is asked, else
+    nothing is known against them."""
+    gates = orders.gates
     with State(place.hone / "state.db") as state:
         known = {row["kind"]: row["passed"] for row in state.signals(before.tree)}
     order = sorted(gates, key=lambda kind: GATES.index(kind) if kind in GATES else len(GATES))
     red = [kind for kind in order if known.get(kind) is False]
-    return {kind: gates[kind] for kind in order if kind not in red}, red
+    return {kind: gates[kind] for kind in order if kind not in red or kind in orders.named}, red
 
 
-def _gate(place: Place, kind: str, line: str) -> bool:
-    """Run a gate through `git hone check`, which records its signal; True when it lets the attempt through."""
-    code = "from git_hone.cli import main; raise SystemExit(main())"
-    words = [sys.executable, "-c", code, "check", kind, "--", *shlex.split(line)]
-    return subprocess.run(words, cwd=place.cwd, stdout=sys.stderr, check=False).returncode == 0
+def _gate(place: Place, kind: str, line: str, orders: Orders) -> tuple[str, bool | None]:
+    """Run a gate as `git hone check` does, which records its signal: (how that ends the attempt, whether it let it through). None: it
+    had no end, or could not run."""
+    where = _where(place, orders) if kind in orders.named else place.cwd
+    words = [sys.executable, "-c", JUDGE, kind, *shlex.split(line)]
+    child = subprocess.Popen(words, cwd=where, stdout=sys.stderr, start_new_session=True)
+    try:
+        verdict = VERDICTS.get(child.wait(orders.timeout_s))
+    except subprocess.TimeoutExpired:
+        return "timeout", None
+    finally:
+        _end(child)
+    return ("unjudged", None) if verdict is None else ("stopped", verdict)
+
+
+def commands_are_there(place: Place, orders: Orders) -> None:
+    """Raises UsageError where the agent's command or a gate's is not there: before anything is decided, asked or paid."""
+    checked = [(orders.command[0], orders.cwd, "", "name the agent's command after `--`")]
+    for kind, line in orders.gates.items():
+        where = orders.cwd if kind in orders.named else None
+        checked.append(
+            (next(iter(shlex.split(line)), ""), where, f"gate {kind}: ", "no shell is used; for its words: sh -c '...'")
+        )
+    for word, where, who, tip in checked:
+        why = None if "{" in word else _missing(word, where or place.cwd)
+        if why:
+            raise UsageError(f"{who}{word}: {why}", tip=tip)
+
+
+def _missing(word: str, where: Path) -> str | None:
+    """Why a command cannot be started, None when it can."""
+    if "/" not in word:
+        return None if shutil.which(word) else "command not found"
+    file = where / word
+    if not file.exists():
+        return "command not found"
+    return None if file.is_file() and os.access(file, os.X_OK) else "not an executable file"
 
 
 def _record(place: Place, decided: choosing.Decided, one: Attempt) -> None:

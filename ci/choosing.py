@@ -38,6 +38,7 @@ ROUTER: Final = "router.json"
 CONTEXT: Final = "context.json"
 CHAMPIONS: Final = "champions.json"
 DIFFICULTIES: Final = ("easy", "medium", "hard")
+KINDS: Final = ("feature", "fix", "refactor", "test", "docs", "chore")
 TEXT_LIMIT: Final = 20_000
 """Characters of a task that are kept; the whole is handed to the model."""
 
@@ -95,7 +96,8 @@ def choose(
 ) -> Decided:
     """Choose for a task and put the decision on record. `agent`: the `.agent` folder; `place`: None outside of an installed repository,
     which then only has the files to go by. `shape`: whether the prompt is going to be used.
-    `gate_kinds`: what will judge an attempt; by default those that the configuration names.
+    `gate_kinds`: what will judge an attempt; by default those that the configuration names, and all of `plans.GATES` where it names
+    none, which the reasons say.
     `max_per_1k_usd`: the dearest model to consider, by default that of the configuration.
 
     Raises UsageError when no model may be asked or none fits the budget, ConfigError for variants that cannot be read.
@@ -113,7 +115,8 @@ def choose(
     else:
         prompts = _listed(prompts, config)
     past = recall(place) if place else []
-    kinds = plans.GATES if gate_kinds is None else gate_kinds
+    configured = tuple(kind for kind in plans.GATES if kind in (config.get("gates") or {}))
+    kinds = (configured or plans.GATES) if gate_kinds is None else gate_kinds
     named = list(files)
     limits = routing.Settings(
         epsilon=float(config["modelRouter"]["epsilon"]),
@@ -129,6 +132,10 @@ def choose(
         )  # fmt: skip
     except UsageError as error:  # whatever could not be used may be why
         raise UsageError("\n".join((error.message, *notes, *([said] if said else []))), tip=error.tip) from None
+    if gate_kinds is None and not configured and len(choice.plan.steps) > 1:
+        choice = choice._replace(
+            reasons=(*choice.reasons, f"these gates are assumed to run: `gates` of .agent/{CONFIG} names none")
+        )
     id_ = new_id()
     asked = {"task": text[:TEXT_LIMIT] or None, "task_kind": kind, "difficulty": difficulty, "budget_usd": budget_usd}
     planned = [one for one in models if one.id in choice.plan.models]
@@ -163,6 +170,11 @@ def clean(text: str) -> str:
     'caf\ufffd'
     """
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def absent(file: str) -> str:
+    """What is said of a named file that is not there: it is named to the model all the same, as a task may be to make one."""
+    return f"--file {clean(file)}: there is no such file"
 
 
 def new_id() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,12 @@ from git_hone.learner.errors import GitError, UsageError
 @dataclass(frozen=True)
 class Before:
     """How it stood. tree: everything in the work tree that is not ignored; index: a copy of git's index, None when there was none;
-    head: the commit that HEAD named, None on an unborn branch; branch: the name behind HEAD, None when detached."""
+    staged: the index as a tree, None where it holds a conflict; head: the commit that HEAD named, None on an unborn branch; branch: the
+    name behind HEAD, None when detached."""
 
     tree: str
     index: bytes | None
+    staged: str | None
     head: str | None
     branch: str | None
 
@@ -39,9 +42,52 @@ def look(place: Place) -> Before:
         raise GitError(f"{place.top}: the work tree could not be read", tip="`git status` may say why")
     index = place.git_dir / "index"
     return Before(
-        tree, index.read_bytes() if index.exists() else None, git.line(["rev-parse", "--verify", "-q", "HEAD"], place.top),
-        git.line(["symbolic-ref", "-q", "HEAD"], place.top),
+        tree, index.read_bytes() if index.exists() else None, git.line(["write-tree"], place.top),
+        git.line(["rev-parse", "--verify", "-q", "HEAD"], place.top), git.line(["symbolic-ref", "-q", "HEAD"], place.top),
     )  # fmt: skip
+
+
+def keep(place: Place, before: Before, name: str) -> str | None:
+    """Keep what was not committed under a ref, whatever an agent does to it: a commit of the work tree whose second parent is the index,
+    as `git stash` makes them. None where all of it was committed."""
+    committed = _committed(place, before)
+    if before.tree == committed and before.staged in (committed, None):
+        return None
+    staged = [_commit(place, before.staged, [before.head], "the index before an attempt")] if before.staged else []
+    ref = f"{notes.ATTEMPTS}{name}"
+    git.run(
+        ["update-ref", ref, _commit(place, before.tree, [before.head, *staged], "the work tree before an attempt")], place.cwd
+    )
+    return ref
+
+
+def touched(place: Place, before: Before) -> list[str]:
+    """The files with uncommitted work that are other than they were; empty when each is as it was, be it committed by now."""
+    now = snapshot(place)
+    committed = _committed(place, before)
+    mine = _differ(place, committed, before.tree)
+    if now is None:
+        return sorted(mine)
+    found = mine & _differ(place, before.tree, now)
+    staged = git.line(["write-tree"], place.cwd)
+    if before.staged and staged and staged != before.staged:  # what was only in the index
+        found |= (
+            _differ(place, before.tree, before.staged)
+            & _differ(place, committed, before.staged)
+            & _differ(place, before.staged, staged)
+        )
+    return sorted(found)
+
+
+def _committed(place: Place, before: Before) -> str:
+    """The tree of HEAD, the empty one on an unborn branch."""
+    out = git.run(["rev-parse", f"{before.head}^{{tree}}"] if before.head else ["mktree"], place.cwd, stdin=b"")
+    return git.text(out).strip()
+
+
+def _differ(place: Place, one: str, other: str) -> set[str]:
+    out = git.run(["diff-tree", "-r", "-z", "--no-renames", "--name-only", one, other], place.cwd)
+    return {os.fsdecode(path) for path in out.split(b"\0") if path}
 
 
 def changed(place: Place, before: Before) -> bool:
@@ -59,7 +105,8 @@ def go_back(place: Place, before: Before, name: str) -> str:
     if after is None:
         raise GitError(f"{top}: the work tree could not be read, so nothing was undone", tip="`git status` may say why")
     ref = f"{notes.ATTEMPTS}{name}"
-    git.run(["update-ref", ref, _kept(place, after)], top)
+    head = git.line(["rev-parse", "--verify", "-q", "HEAD"], top)  # its parent, so that commits of the attempt stay too
+    git.run(["update-ref", ref, _commit(place, after, [head], "an attempt that its gates stopped")], top)
     _restore_head(place, before)
     rows = git.run(["diff-tree", "-r", "-z", "--no-renames", "--name-status", after, before.tree], top).split(b"\0")
     gone = [path for state, path in zip(rows[::2], rows[1::2], strict=False) if state == b"D"]
@@ -78,17 +125,15 @@ def go_back(place: Place, before: Before, name: str) -> str:
     return ref
 
 
-def _kept(place: Place, tree: str) -> str:
-    """A commit that holds the tree, with the HEAD of that moment as its parent, so that commits of the attempt stay too."""
-    head = git.line(["rev-parse", "--verify", "-q", "HEAD"], place.cwd)
-    parents = ["-p", head] if head else []
+def _commit(place: Place, tree: str, parents: Sequence[str | None], message: str) -> str:
+    """A commit of ours that no branch holds."""
+    named = [word for parent in parents if parent for word in ("-p", parent)]
     who = {
         f"GIT_{role}_{what}": value
         for role in ("AUTHOR", "COMMITTER")
         for what, value in (("NAME", "git-hone"), ("EMAIL", "git-hone@localhost"))
     }
-    made = git.run(["commit-tree", tree, *parents, "-m", "an attempt that its gates stopped"], place.cwd, env=who)
-    return git.text(made).strip()
+    return git.text(git.run(["commit-tree", tree, *named, "-m", message], place.cwd, env=who)).strip()
 
 
 def _restore_head(place: Place, before: Before) -> None:

@@ -28,28 +28,42 @@ def route(argv: list[str]) -> bool:
     values, flags = given
     budget = values.get("--budget", [None])[-1]
     difficulty = values.get("--difficulty", [None])[-1]
+    kind = values.get("--kind", [None])[-1]
     try:
         usd = None if budget is None else float(budget)
-        if (usd is not None and not 0 <= usd <= 1_000_000) or (difficulty and difficulty not in choosing.DIFFICULTIES):
+        if usd is not None and not 0 <= usd <= 1_000_000:
+            return False
+        if (kind is not None and kind not in choosing.KINDS) or (
+            difficulty is not None and difficulty not in choosing.DIFFICULTIES
+        ):
             return False
         place = plain(_Plain(os.getcwd()))  # type: ignore[arg-type]  # it stands in for a Path  # noqa: PTH109 - see _Plain
-        if place is None:
+        files = values.get("--file", [])
+        if place is None or not _from_top(place, files):
             return False
         if (place.agent / choosing.CONTEXT).exists():  # it may name files in any way
             from pathlib import Path
 
             place = Place(*(None if path is None else Path(path) for path in place))  # type: ignore[arg-type]  # the fields are paths or None, one by one
         decided = choosing.choose(
-            place, place.agent, choosing.clean(values["--task"][-1]), files=values.get("--file", ()), kind=values.get("--kind", [None])[-1],
+            place, place.agent, choosing.clean(values["--task"][-1]), files=files, kind=kind,
             difficulty=difficulty, budget_usd=usd, log="--dry-run" not in flags,
         )  # fmt: skip
     except (HoneError, ValueError):
         return False
     near = choosing.like(place, decided)
     sys.stdout.write((choosing.dumps(decided, near) if "--json" in flags else answer.words(decided, near)) + "\n")
-    for note in decided.notes:
+    absent = [choosing.absent(file) for file in files if not os.path.exists(file)]  # noqa: PTH110 - see _Plain
+    for note in (*absent, *decided.notes):
         sys.stderr.write(f"git-hone: {note}\n")
     return True
+
+
+def _from_top(place: Any, files: Any) -> bool:
+    """Whether the files go by the names that they have from the top of the work tree."""
+    if files and os.getcwd() != str(place.top):  # noqa: PTH109 - see _Plain
+        return False
+    return all(os.path.normpath(file) == file and not file.startswith(("/", "..")) for file in files)
 
 
 class _Plain(str):

@@ -57,27 +57,34 @@ class Target(NamedTuple):
 
 def check(kind: str, command: Sequence[str], reports: Sequence[Report] = ()) -> int:
     """Run `command` (or the default of `kind`) and return its exit code; file one signal when this repository records."""
+    return judged(kind, command, reports)[0]
+
+
+def judged(kind: str, command: Sequence[str], reports: Sequence[Report] = ()) -> tuple[int, bool | None]:
+    """As `check`; beside the exit code whether it passed, None when the tool could not run, which judges nobody (`verdict`)."""
     cwd, env = Path.cwd(), dict(os.environ)
     target = _target(cwd, env)
     if not command and kind == "schema":
-        return _schema(target, cwd)
+        code = _schema(target, cwd)
+        return code, code == 0
     with tempfile.TemporaryDirectory(prefix="hone-check-") as name:
         scratch = Path(name)
         if not command:
             command = _compileall(cwd, env, scratch) if kind == "compile" else DEFAULTS.get(kind, ())
             if not command:
-                return 0
+                return 0, True
         tool = tool_of(command)
         outcomes = _listen_to_pytest(env, scratch) if target and kind in ("test", "coverage") else None
         old = {report.path: _stamp(report.path) for report in reports}
         ran = _run(kind, tool, command, env, is_recorded=target is not None, has_report=bool(reports))
         if target is None:
-            return ran.returncode
+            return ran.returncode, verdict(kind, tool.name, ran.returncode, Counts())
         fresh = [report for report in reports if _is_fresh(report, old)]
         counts = _count(kind, tool, ran, fresh, outcomes)
     shown = redacted(target.place, shlex.join(DEFAULT_COMPILE if _is_ours(command, name) else command))
-    _file(target, row(target, kind, tool, counts, ran, shown, cwd, dict(os.environ)))
-    return ran.returncode
+    values = row(target, kind, tool, counts, ran, shown, cwd, dict(os.environ))
+    _file(target, values)
+    return ran.returncode, values["passed"]
 
 
 DEFAULT_COMPILE: Final = ("python", "-m", "compileall", "-q")

@@ -319,8 +319,11 @@ def _unknown(data: Mapping[str, Any], node: Mapping[str, Any], path: str = "") -
 
 
 def _effective(data: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` over the defaults: known keys only, whole numbers as int, the router's older key under its newer name."""
+    """`data` over the defaults: known keys only, whole numbers as int, the router's older key under its newer name. A gate has no default:
+    only those that the file names are there."""
     values = _merge(DEFAULTS, data)
+    named = data.get("gates", {})
+    values["gates"] = {kind: named[kind] for kind in schema()["properties"]["gates"]["properties"] if kind in named}
     router = data.get("modelRouter", {})
     if "maxCostPerToken" in router and "max_cost_per_1k_usd" not in router:
         values["modelRouter"]["max_cost_per_1k_usd"] = float(router["maxCostPerToken"])

@@ -360,7 +360,7 @@ def _reasons(
     said = []
     for k, step in enumerate(plan.steps):
         one = expected[step.model]
-        where = f"{one.n} past runs of this kind" if one.n else "no past run of this kind, so the prior"
+        where = f"{one.n} past run{'s' * (one.n != 1)} of this kind" if one.n else "no past run of this kind, so the prior"
         when = "first" if k == 0 else f"reached in {step.reached:.0%} of cases"
         said.append(f"{step.model} ({when}): reward {one.reward:.2f} ({one.low:.2f} to {one.high:.2f}) from {where}; "
                     f"{one.cost_usd:.4g} USD an attempt")  # fmt: skip

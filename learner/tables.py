@@ -175,7 +175,7 @@ DECISIONS: Final = Table(
         "step": "int",  # which attempt of the plan this is, from 0; null for a whole plan
         "context": "json",  # [{"id", "included", "propensity" of including it}]
         "reasons": "json",  # [str], for people
-        "result": "json",  # of an attempt: {"ended": passed|stopped|failed|timeout|unreachable, "gates": {kind: passed}}; null until then
+        "result": "json",  # of an attempt: {"ended": passed|stopped|failed|timeout|unjudged|unreachable, "gates": {kind: passed}}; null until then
     },
 )
 

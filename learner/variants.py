@@ -66,7 +66,10 @@ mend what they find. Leave nothing half done, no suppressed warning and no skipp
     "concise": """\
 {task}
 Files: {files}
-{context}{examples}Smallest change that works, tests green. No commentary.
+
+{context}
+{examples}
+Smallest change that works, tests green. No commentary.
 """,
 }
 """The templates that are shipped, by the id of their variant."""
@@ -82,12 +85,15 @@ class Prompt(NamedTuple):
     trials: float = 0.0
 
     def render(self, task: str, files: Iterable[str] = (), context: str = "", examples: str = "") -> str:
-        """The prompt. Empty parts leave no gap of more than one empty line.
+        """The prompt. Empty parts leave no gap of more than one empty line; where no file is named, the prompt says so.
 
         >>> Prompt("p", "{task} {other}\\n\\n{context}\\n\\nend").render("Do {files}")
         'Do {files} {other}\\n\\nend'
+        >>> Prompt("p", "{task}\\nFiles: {files}").render("Do it")
+        'Do it\\nFiles: none are named; find those that matter'
         """
-        parts = dict(zip(FIELDS, (task, "\n".join(f"- {file}" for file in files), context, examples), strict=True))
+        listed = "\n".join(f"- {file}" for file in files) or "none are named; find those that matter"
+        parts = dict(zip(FIELDS, (task, listed, context, examples), strict=True))
         text = re.sub(r"\{(task|files|context|examples)\}", lambda field: parts[field[1]], self.template)
         return re.sub(r"\n{3,}", "\n\n", text).strip()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import click
 
 from git_hone.ci import choosing
 from git_hone.cli.answer import words
-from git_hone.hooks.place import find
+from git_hone.hooks.place import Place, find
 from git_hone.learner.errors import UsageError
 
 LARGEST_TASK = 4 << 20
@@ -29,7 +31,7 @@ BUDGET = Budget(min=0, max=1_000_000)
 @click.command("route")
 @click.option("--task", "text", required=True, metavar="TEXT", help="What is to be done; `-` reads it from standard input.")
 @click.option("--file", "files", multiple=True, metavar="F", help="A file that it is about; more than one may be named.")
-@click.option("--kind", metavar="KIND", help="feature, fix, refactor, test, docs or chore, where known.")
+@click.option("--kind", type=click.Choice(choosing.KINDS), help="What kind of work it is, where known.")
 @click.option("--difficulty", type=click.Choice(choosing.DIFFICULTIES), help="How hard it looks.")
 @click.option("--budget", type=BUDGET, metavar="USD", help="The most that all attempts together may cost.")
 @click.option("--dry-run", is_flag=True, help="Do not put the decision on record.")
@@ -56,16 +58,31 @@ def command(
     text = read_task(text)
     place = find(Path.cwd())
     installed = place.hone.is_dir()
+    files, unknown = from_top(place, files)
     decided = choosing.choose(
         place if installed else None, place.agent, text, files=files, kind=kind, difficulty=difficulty, budget_usd=budget,
         log=not dry_run,
     )  # fmt: skip
     near = choosing.like(place if installed else None, decided)
     click.echo(choosing.dumps(decided, near) if as_json else words(decided, near))
-    for note in decided.notes:
+    for note in (*unknown, *decided.notes):
         click.echo(f"git-hone: {note}", err=True)
     if not installed:
         click.echo("git-hone: not installed here, so nothing is on record; `git hone init` changes that", err=True)
+
+
+def from_top(place: Place, files: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """(the files by their names from the top of the work tree, lines about those that are not there)."""
+    named, notes = [], []
+    for file in files:
+        full = Path(os.path.normpath(Path.cwd() / file))
+        inside = place.top is not None and full.is_relative_to(place.top)
+        named.append(full.relative_to(place.top).as_posix() if inside and place.top else file)
+        if not inside:
+            notes.append(f"--file {choosing.clean(file)}: not in this repository")
+        elif not full.exists():
+            notes.append(choosing.absent(file))
+    return tuple(named), notes
 
 
 def read_task(text: str) -> str:

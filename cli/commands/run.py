@@ -10,7 +10,7 @@ import click
 
 from git_hone.ci import attempts, choosing
 from git_hone.cli.answer import words
-from git_hone.cli.commands.route import BUDGET, read_task
+from git_hone.cli.commands.route import BUDGET, from_top, read_task
 from git_hone.hooks.place import find
 from git_hone.learner import config
 from git_hone.learner.errors import UsageError
@@ -19,7 +19,7 @@ from git_hone.learner.errors import UsageError
 @click.command("run", short_help="Carry a plan out around any command-line agent.")
 @click.option("--task", "text", required=True, metavar="TEXT", help="What is to be done; `-` reads it from standard input.")
 @click.option("--file", "files", multiple=True, metavar="F", help="A file that it is about; more than one may be named.")
-@click.option("--kind", metavar="KIND", help="feature, fix, refactor, test, docs or chore, where known.")
+@click.option("--kind", type=click.Choice(choosing.KINDS), help="What kind of work it is, where known.")
 @click.option("--difficulty", type=click.Choice(choosing.DIFFICULTIES), help="How hard it looks.")
 @click.option("--budget", type=BUDGET, metavar="USD", help="The most that all attempts together may cost.")
 @click.option(
@@ -32,7 +32,7 @@ from git_hone.learner.errors import UsageError
     default=1800.0,
     show_default=True,
     metavar="S",
-    help="Of one attempt.",
+    help="Of one attempt, and of each gate.",
 )
 @click.option(
     "--retries", type=click.IntRange(min=0), default=1, show_default=True, help="When the command fails and changed nothing."
@@ -49,8 +49,9 @@ def command(
     100 kB. Without {prompt} and {task} the prompt comes on standard input. The context and the examples that were chosen are in the prompt;
     {context}, {examples}, HONE_CONTEXT and HONE_EXAMPLES hold them alone.
 
-    Gates are those of `.agent/learning-config.json` (key `gates`) and of --gate; they run through `git hone check`, so they are recorded.
-    What is undone stays under refs/hone/attempts/. Exit code 0: an attempt passed; 1: none did.
+    Gates are those of `.agent/learning-config.json` (key `gates`; they run at the top of the work tree) and of --gate (they run where you
+    are, as COMMAND does); they are recorded as `git hone check` does. What is undone stays under refs/hone/attempts/, and so does
+    uncommitted work of yours that an attempt changed. Exit code 0: an attempt passed; 1: none did.
 
     \b
     Examples:
@@ -61,24 +62,34 @@ def command(
     if not place.hone.is_dir():
         raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
     text = read_task(text)
-    named = attempts.gates_of(place, config.load(place.agent / "learning-config.json").values, gates)
+    files, unknown = from_top(place, files)
+    judges = attempts.gates_of(place, config.load(place.agent / "learning-config.json").values, gates)
+    orders = attempts.Orders(
+        text, command_words, files, judges, timeout, retries, named=frozenset(word.partition("=")[0] for word in gates), cwd=Path.cwd()
+    )  # fmt: skip
+    attempts.commands_are_there(place, orders)
     decided = choosing.choose(
         place, place.agent, text, files=files, kind=kind, difficulty=difficulty, budget_usd=budget,
-        gate_kinds=tuple(named), only_model=model,
+        gate_kinds=tuple(judges), only_model=model,
     )  # fmt: skip
-    for note in decided.notes:
+    for note in (*unknown, *decided.notes):
         click.echo(f"git-hone: {note}", err=True)
     near = choosing.like(place, decided)
     if not as_json:
         click.echo(words(decided, near), err=True)
-    orders = attempts.Orders(text, command_words, files, named, timeout, retries)
     done = attempts.carry_out(place, decided, orders, lambda said: click.echo(f"git-hone: {said}", err=True), quiet=as_json)
     ended = done[-1].ended
     if as_json:
         body = {"version": 1, **choosing.as_json(decided, near), "attempts": [asdict(one) for one in done], "ended": ended}
         click.echo(json.dumps(body, ensure_ascii=False))
-    elif ended == "unreachable":
-        click.echo("  next: `git hone variants test` says what answers; --model ID names another one", err=True)
     elif ended != "passed":
-        click.echo("git-hone: no attempt passed; the last one's work is in the work tree, as it left it", err=True)
+        left = "the last one's work is in the work tree, as it left it" if done[-1].changed else "the work tree is as it was"
+        click.echo(f"git-hone: no attempt passed; {left}", err=True)
+        if ended == "unreachable":
+            asked = (
+                f"`git hone variants test {done[-1].model}` says what answers"
+                if done[-1].exit_code is None
+                else "its output says why"
+            )
+            click.echo(f"  next: {asked}; --model ID names another one", err=True)
     return 0 if ended == "passed" else 1

@@ -155,6 +155,56 @@ def test_what_a_person_had_not_committed_comes_back_byte_for_byte(here: Place) -
     assert git(here, "show", f"{done[0].kept}:app.d/y") == "x"
 
 
+def test_uncommitted_work_that_an_agent_destroys_stays_under_a_ref(here: Place) -> None:
+    top = here.cwd
+    (top / "kept.txt").write_text("mine, not yet committed\n")
+    (top / "new.txt").write_text("staged\n")
+    subprocess.run(["git", "add", "new.txt"], cwd=top, check=True)
+    (top / "new.txt").write_text("staged, and more\n")
+    (top / "untracked.txt").write_bytes(b"\xff\x00 mine\r\n")
+    done, said = carry_out(here, cascade(here, "large"), "sh", "-c", "echo good > app.py", gates={})
+    assert done[0].ended == "passed" and not any("uncommitted" in line for line in said)
+    assert git(here, "for-each-ref", "refs/hone/attempts") == ""  # nothing of it was touched
+    decided = cascade(here, "large")
+    done, said = carry_out(here, decided, "sh", "-c", "git reset -q --hard; git clean -fdq", gates={})
+    ref = f"refs/hone/attempts/{decided.id}.before"
+    assert "your uncommitted work was changed in app.py, kept.txt, new.txt and 1 more" in said[-1] and ref in said[-1]
+    git(here, "restore", f"--source={ref}", "kept.txt", "new.txt", "untracked.txt")
+    assert (top / "kept.txt").read_text() == "mine, not yet committed\n"
+    assert (top / "new.txt").read_text() == "staged, and more\n"
+    assert (top / "untracked.txt").read_bytes() == b"\xff\x00 mine\r\n"
+    assert git(here, "show", f"{ref}^2:new.txt") == "staged"
+
+
+def test_what_was_only_staged_is_kept_where_an_agent_unstages_it(here: Place) -> None:
+    (here.cwd / "kept.txt").write_text("only staged\n")
+    git(here, "add", "kept.txt")
+    (here.cwd / "kept.txt").write_text("committed\n")
+    decided = cascade(here, "large")
+    _, said = carry_out(here, decided, "git", "reset", "-q", gates={})
+    assert "changed in kept.txt" in said[-1]
+    assert git(here, "show", f"refs/hone/attempts/{decided.id}.before^2:kept.txt") == "only staged"
+
+
+def test_an_agent_that_commits_a_persons_work_has_lost_nothing(here: Place) -> None:
+    (here.cwd / "kept.txt").write_text("mine\n")
+    _, said = carry_out(here, cascade(here, "large"), "sh", "-c", "git add -A; git commit -qm all", gates={})
+    assert "uncommitted" not in said[-1] and git(here, "for-each-ref", "refs/hone/attempts") == ""
+
+
+def test_an_interruption_says_where_things_stand(here: Place) -> None:
+    (here.cwd / "kept.txt").write_text("mine\n")
+    code = "from git_hone.cli import main; raise SystemExit(main())"
+    agent = ["sh", "-c", "echo half > kept.txt; kill -INT $PPID; sleep 300"]
+    words = [sys.executable, "-c", code, "run", "--task", "x", "--model", "large", "--", *agent]
+    done = subprocess.run(words, cwd=here.cwd, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 130
+    assert "interrupted; what the attempt wrote so far is in the work tree" in done.stderr
+    (ref,) = git(here, "for-each-ref", "--format=%(refname)", "refs/hone/attempts").split()
+    assert f"your uncommitted work was changed in kept.txt; as it was: `git diff -R {ref}`" in done.stderr
+    assert git(here, "show", f"{ref}:kept.txt") == "mine"
+
+
 def test_commits_of_a_stopped_attempt_are_undone_and_kept(here: Place) -> None:
     head = git(here, "rev-parse", "HEAD")
     script = 'echo bad > app.py; git add -A; git commit -qm wip; git switch -qc other; test "$HONE_MODEL" = small || echo good > app.py'
@@ -165,9 +215,12 @@ def test_commits_of_a_stopped_attempt_are_undone_and_kept(here: Place) -> None:
 
 
 def test_a_time_out_ends_the_whole_group_and_escalates(here: Place) -> None:
-    script = 'test "$HONE_MODEL" = large && echo good > app.py && exit; (trap "" TERM; sleep 300) & sleep 300'
-    done, _ = carry_out(here, cascade(here, "small", "large"), "sh", "-c", script, timeout_s=1.0)
+    script = 'test "$HONE_MODEL" = large && exit; (trap "" TERM; sleep 300 & echo $! > ignored.txt; wait) & sleep 300'
+    done, _ = carry_out(here, cascade(here, "small", "large"), "sh", "-c", script, timeout_s=1.0, gates={})
     assert [one.ended for one in done] == ["timeout", "passed"]
+    stubborn = (here.cwd / "ignored.txt").read_text().strip()
+    found = subprocess.run(["ps", "-o", "stat=", "-p", stubborn], capture_output=True, text=True, check=False).stdout
+    assert found.strip()[:1] in ("", "Z")  # gone, or dead and not yet buried: it does not write into the next attempt
     drain(here)
     assert all(past.model != "small" for past in recall(here))
 
@@ -196,6 +249,45 @@ def test_a_gate_that_was_red_before_judges_nobody(here: Place) -> None:
     done, said = carry_out(here, cascade(here, "small", "large"), gates={"test": "false", "lint": "true"})
     assert [(one.ended, one.gates) for one in done] == [("passed", {"lint": True})]
     assert any("gate test: already failing" in line for line in said)
+
+
+def test_a_gate_that_was_red_before_must_pass_where_it_was_named_for_the_task(here: Place) -> None:
+    code = "from git_hone.cli import main; main()"
+    subprocess.run([sys.executable, "-c", code, "check", "test", "--", "false"], cwd=here.cwd, check=False)
+    drain(here)
+    done, said = carry_out(here, cascade(here, "small", "large"), named=("test",))
+    assert [(one.ended, one.gates) for one in done] == [("stopped", {"test": False}), ("passed", {"test": True})]
+    assert any("it was named for this task, so it must pass now" in line for line in said)
+
+
+def test_a_gate_that_cannot_run_judges_nobody_and_the_next_model_follows(here: Place) -> None:
+    gate = "sh -c 'grep -q good app.py || exit 127'"
+    done, said = carry_out(here, cascade(here, "small", "large"), gates={"test": gate})
+    assert [(one.ended, one.gates) for one in done] == [("unjudged", {}), ("passed", {"test": True})]
+    assert any("gate test could not run, so it judges nobody" in line for line in said)
+    drain(here)
+    assert {one.model: one.reward for one in tried(Store(here.data))} == {"small": None, "large": None}
+    assert recall(here) == ()
+
+
+def test_a_gate_without_an_end_is_ended(here: Place) -> None:
+    done, _ = carry_out(here, cascade(here, "large"), "true", gates={"test": "sleep 300"}, timeout_s=1.0)
+    assert [(one.ended, one.gates, one.why) for one in done] == [("timeout", {}, "gate test: no end after 1 s")]
+
+
+def test_command_and_named_gates_run_where_the_person_is_and_other_gates_at_the_top(here: Place) -> None:
+    sub = here.cwd / "sub"
+    sub.mkdir()
+    gates = {"lint": "test -f sub/app.py", "test": "test -f app.py"}
+    given = {"gates": gates, "named": ("test",), "cwd": sub}
+    done, _ = carry_out(here, cascade(here, "large"), "sh", "-c", "echo good > app.py", **given)
+    assert (done[0].ended, done[0].gates) == ("passed", {"lint": True, "test": True})
+    assert (sub / "app.py").exists() and not (here.cwd / "app.py").exists()
+
+
+def test_an_attempt_that_changed_nothing_is_said(here: Place) -> None:
+    done, said = carry_out(here, cascade(here, "large"), "true", gates={})
+    assert (done[0].ended, done[0].changed) == ("passed", False) and "passed (it changed nothing)" in said[-1]
 
 
 def test_the_prompt_comes_on_standard_input_where_the_command_names_none(here: Place) -> None:

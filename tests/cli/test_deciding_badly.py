@@ -181,6 +181,70 @@ def test_a_gate_that_is_no_command_is_wrong_use_before_anything_runs(hone: Said,
     assert code == 2 and "gate" in errors and not Path("ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--gate", "test=no-such-tool -q", "--", "touch", "ran"), "gate test: no-such-tool: command not found"),
+        (("--gate", "test=A=1 pytest", "--", "touch", "ran"), "sh -c"),
+        (("--", "no-such-agent"), "no-such-agent: command not found"),
+        (("--", "./.agent"), "./.agent: not an executable file"),
+    ],
+)
+def test_a_command_that_is_not_there_is_wrong_use_before_anything_is_decided(
+    place: Place, hone: Said, words: tuple[str, ...], says: str
+) -> None:
+    code, _, errors = hone("run", "--task", "x", *words)
+    assert code == 2 and says in errors and "decision " not in errors and not Path("ran").exists()
+    drain(place)
+    assert not list(Store(place.data).rows("decisions"))
+
+
+@pytest.mark.parametrize("extra", [(), ("--dry-run", "--json")])
+def test_a_file_that_is_not_there_is_said_and_named_all_the_same(place: Place, hone: Said, extra: tuple[str, ...]) -> None:
+    (place.cwd / "there.py").write_text("x = 1\n")
+    code, _, errors = hone("route", "--task", "x", "--file", "there.py", "--file", "typo.py", "--file", "../far.py", *extra)
+    assert code == 0
+    assert errors.splitlines() == [
+        "git-hone: --file typo.py: there is no such file",
+        "git-hone: --file ../far.py: not in this repository",
+    ]
+    assert hone("route", "--task", "x", "--file", "typo.py", *extra)[2] == "git-hone: --file typo.py: there is no such file\n"
+
+
+def test_a_file_is_named_from_where_the_person_is(place: Place, hone: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place.cwd / "src").mkdir()
+    (place.cwd / "src" / "a.py").write_text("x = 1\n")
+    monkeypatch.chdir(place.cwd / "src")
+    code, out, errors = hone("route", "--task", "x", "--file", "a.py", "--json")
+    assert (code, errors) == (0, "") and "- src/a.py" in json.loads(out)["prompt"]["text"]
+
+
+@pytest.mark.parametrize("command", [("route",), ("run",)])
+def test_a_kind_of_work_that_there_is_not_is_wrong_use(place: Place, hone: Said, command: tuple[str, ...]) -> None:
+    code, _, errors = hone(*command, "--task", "x", "--kind", "bugfix", *(("--", "true") if command == ("run",) else ()))
+    assert code == 2 and "'bugfix' is not one of 'feature', 'fix'" in errors
+
+
+def test_the_gates_of_a_plan_are_those_of_the_configuration_and_else_said_to_be_assumed(place: Place, hone: Said) -> None:
+    models(place, [{"id": "a", "cost_per_1k": 0}, {"id": "b", "cost_per_1k": 0}])
+    body = json.loads(hone("route", "--task", "x", "--json")[1])
+    assert len(body["steps"]) == 2 and body["gates"] == ["compile", "lint", "type", "test"]
+    assert body["reasons"][-1] == "these gates are assumed to run: `gates` of .agent/learning-config.json names none"
+    (place.agent / "learning-config.json").write_text('{"gates": {"test": "pytest -q", "lint": "ruff check ."}}')
+    body = json.loads(hone("route", "--task", "x", "--json")[1])
+    assert body["gates"] == ["lint", "test"] and "assumed" not in " ".join(body["reasons"])
+
+
+def test_a_gate_of_the_configuration_judges_a_run(place: Place) -> None:
+    elsewhere(place)
+    path = place.agent / "learning-config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "gates": {"lint": "test -f made"}}))
+    done = subprocess.run([*HONE, "run", "--task", "x", "--json", "--", "touch", "other"], capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)["attempts"][0]["gates"]) == (1, {"lint": False})
+    done = subprocess.run([*HONE, "run", "--task", "x", "--", "touch", "made"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_everything_works_on_an_empty_record(hone: Said) -> None:
     for command, code in (("router train", 1), ("router evaluate", 2), ("router adopt", 2), ("router show", 0), ("router context", 0),
                           ("variants list", 0), ("stats --decisions", 0)):  # fmt: skip

@@ -183,3 +183,11 @@ def test_any_json_is_loaded_or_refused_in_words(tmp_path_factory: pytest.TempPat
         return
     assert loaded.values.keys() == config.DEFAULTS.keys()
     assert len(loaded.hash) == 12
+
+
+def test_gates_that_the_file_names_are_there_in_the_order_in_which_they_run(tmp_path: Path) -> None:
+    path = tmp_path / "learning-config.json"
+    path.write_text('{"gates": {"test": "pytest -q", "lint": "ruff check ."}}')
+    assert list(config.load(path).values["gates"].items()) == [("lint", "ruff check ."), ("test", "pytest -q")]
+    path.write_text("{}")
+    assert config.load(path).values["gates"] == {}
