@@ -1,10 +1,10 @@
 """How fast texts are redacted, and how many lines of public code that alters: none should be, unless a secret stands there.
 
-    python -m bench.redaction [--json] [--megabytes 40] [--list] [FOLDER ...]
+    python -m bench.redaction [--json] [--megabytes 40] [--code] [--list] [FOLDER ...]
 
 Takes the source files under the folders (by default Python's standard library and the packages installed beside it), with a
 redactor that knows ten people, some of them named like common words. The ratio is to `re.findall(rb"\\w+")` over the same
-bytes. `--list` prints each altered line, redacted.
+bytes. `--code` leaves documentation (.md, .rst, .html) out; `--list` prints each altered line, redacted.
 
 Public code holds real keys, and documentation prints values that nobody can tell from a real one. `bench/data/printed_secrets.json`
 names those that a person has looked at, by the beginning of their SHA-256, with what they are. Lines with no other secret than
@@ -22,7 +22,7 @@ import sys
 import sysconfig
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from bench import scratch
 from git_hone.hooks.redaction import Identity, Redactor, secrets
 
 SUFFIXES = {".py", ".pyi", ".c", ".h", ".rs", ".go", ".js", ".ts", ".tsx", ".css", ".html", ".md", ".rst", ".toml", ".yml", ".sh"}
+DOCUMENTS = {".md", ".rst", ".html"}
 KNOWN = Redactor(
     [
         *(Identity("name", name) for name in ("Marisela Quintanilla", "Will", "Grace Young", "Dev Builder")),
@@ -59,12 +60,12 @@ def without_printed(text: str) -> str:
     return (out + raw[at:]).decode("utf-8", "surrogatepass")
 
 
-def sources(folders: Iterable[Path], limit: int) -> Iterator[tuple[Path, str]]:
+def sources(folders: Iterable[Path], limit: int, suffixes: Collection[str] = SUFFIXES) -> Iterator[tuple[Path, str]]:
     """(path, text) of source files, each content once, until there are `limit` bytes of them."""
     n, seen = 0, set[int]()
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.suffix not in SUFFIXES or not path.is_file():
+            if path.suffix not in suffixes or not path.is_file():
                 continue
             raw = path.read_bytes()
             if hash(raw) in seen or b"\0" in raw:
@@ -77,12 +78,15 @@ def sources(folders: Iterable[Path], limit: int) -> Iterator[tuple[Path, str]]:
 
 
 def measure(
-    folders: Iterable[Path] = (), megabytes: float = 40.0, altered: list[tuple[Path, str, bool]] | None = None
+    folders: Iterable[Path] = (),
+    megabytes: float = 40.0,
+    altered: list[tuple[Path, str, bool]] | None = None,
+    suffixes: Collection[str] = SUFFIXES,
 ) -> dict[str, Any]:
     """MB, lines, MB a CPU second, altered lines (with how many of them print a secret), and altered Python files that no longer
     parse. altered: takes each altered line, and whether it prints a secret."""
     places = list(folders) or [Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib"))]
-    texts = list(sources(places, int(megabytes * 1e6)))
+    texts = list(sources(places, int(megabytes * 1e6), suffixes))
     size = sum(len(text.encode("utf-8", "replace")) for _, text in texts) / 1e6
     start = time.process_time()
     for _, text in texts:
@@ -132,10 +136,11 @@ def main(argv: list[str]) -> int:
     words.add_argument("folders", nargs="*", type=Path)
     words.add_argument("--json", action="store_true")
     words.add_argument("--megabytes", type=float, default=40.0)
+    words.add_argument("--code", action="store_true")
     words.add_argument("--list", action="store_true")
     given = words.parse_args(argv)
     altered: list[tuple[Path, str, bool]] = []
-    result = measure(given.folders, given.megabytes, altered)
+    result = measure(given.folders, given.megabytes, altered, SUFFIXES - DOCUMENTS if given.code else SUFFIXES)
     if given.list:
         for path, line, printed in altered:
             print(f"{'printed' if printed else 'other'} {path.name}: {line.strip()[:160]}", file=sys.stderr)
