@@ -126,7 +126,8 @@ def _run(kind: str, tool: Tool, command: Sequence[str], env: dict[str, str], *, 
     try:
         return run(command, env, keep=keep)
     except FileNotFoundError:
-        say(f"{command[0]}: command not found")
+        own = f"; to run a tool of your own: git hone check {kind} -- COMMAND" if tuple(command) == DEFAULTS.get(kind) else ""
+        say(f"{command[0]}: command not found{own}")
         return Ran(127, 0)
     except (OSError, ValueError) as error:
         say(f"{command[0]}: {getattr(error, 'strerror', None) or error}")

@@ -171,7 +171,7 @@ def _mean(mean: stats.Mean) -> dict[str, Any]:
 def _words(by: str, recent: stats.Recent, groups: list[stats.Group]) -> str:
     seconds = recent.duration_ms.value
     head = (
-        f"last {recent.runs:,} runs: reward {_reward(recent.reward)}{_interval(recent.reward, ' [{}]')}, "
+        f"last {recent.runs:,} run{'s' * (recent.runs != 1)}: reward {_reward(recent.reward)}{_interval(recent.reward, ' [{}]')}, "
         f"tokens {_known(recent.tokens, 0)}, "
         f"duration {_known(recent.duration_ms, 0) if seconds is None else f'{seconds / 1000:,.1f} s'}"
     )

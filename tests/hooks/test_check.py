@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,14 @@ def test_killed_command_is_128_plus_n(ready: Repo, number: signal.Signals) -> No
 def test_command_that_is_not_there_is_127(ready: Repo) -> None:
     done = hone(ready.path, "check", "lint", "--", "no-such-tool", "x")
     assert (done.code, done.err, done.row["passed"]) == (127, b"git-hone: no-such-tool: command not found\n", None)
+
+
+def test_default_tool_that_is_not_there_says_how_to_name_another(ready: Repo, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").symlink_to(str(shutil.which("git")))
+    done = hone(ready.path, "check", "lint", PATH=str(tmp_path / "bin"))
+    words = b"git-hone: ruff: command not found; to run a tool of your own: git hone check lint -- COMMAND\n"
+    assert (done.code, done.err, done.row["passed"]) == (127, words, None)
 
 
 def test_command_that_may_not_run_is_126(ready: Repo) -> None:
