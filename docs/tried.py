@@ -53,6 +53,8 @@ TABLE: dict[str, list[tuple[str, str, str]]] = {
          f"{H}/test_scenarios_rewriting.py"),
         ("pulling", "`pull --rebase --autostash` with conflicts, a stack moved by plumbing, `--no-verify`, ignored files",
          f"{H}/test_scenarios_pulling.py"),
+        ("staging", "what is staged but never lay in the work tree; a commit through an index of its own",
+         f"{H}/test_scenarios_staging.py"),
         ("settings",
          "settings of diff, log, files, commits and merges that say it otherwise or run programs, attributes that say \"no lines\", "
          "and signed commits; tried counts settings", f"{H}/test_settings.py"),
