@@ -132,6 +132,9 @@ def choose(
         )  # fmt: skip
     except UsageError as error:  # whatever could not be used may be why
         raise UsageError("\n".join((error.message, *notes, *([said] if said else []))), tip=error.tip) from None
+    if said:
+        instead = "the trained router cannot be used, so the shipped priors stand in"
+        choice = choice._replace(reasons=tuple(instead if one == routing.NO_ROUTER else one for one in choice.reasons))
     if gate_kinds is None and not configured and len(choice.plan.steps) > 1:
         choice = choice._replace(
             reasons=(*choice.reasons, f"these gates are assumed to run: `gates` of .agent/{CONFIG} names none")

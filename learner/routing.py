@@ -44,6 +44,9 @@ RELATIVE: Final = 4.0
 distribution of as many trials as there were would think a prompt four times less certain than it is."""
 
 
+NO_ROUTER: Final = "no trained router yet: `git hone router train` makes one"
+
+
 class Past(NamedTuple):
     """A run that has its reward: what is needed to count it, and to show it. at: seconds since 1970. step: attempts that the same plan
     made before it."""
@@ -377,5 +380,5 @@ def _reasons(
     if skipped:
         said.append(f"left out: {', '.join(skipped)} (no more reward for the money on such tasks)")
     said.append(f"prompt {prompt}: chosen with probability {share:.2f}")
-    said.append(f"router {router.version}" if router else "no trained router yet: `git hone router train` makes one")
+    said.append(f"router {router.version}" if router else NO_ROUTER)
     return said

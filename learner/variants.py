@@ -237,7 +237,7 @@ def refresh(folder: Path, file: str, counts: Mapping[str, tuple[float, float]]) 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     findings = _findings(path, list(rows), "prompt" if path.name == PROMPTS else "model")
     if findings:
-        raise ConfigError("\n".join(findings), tip="nothing was written")
+        raise ConfigError("\n".join(findings), tip="docs/reference/variants.md says what an entry may hold; nothing was written")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     part.write_bytes(_text(rows))

@@ -169,7 +169,7 @@ def evaluate(candidate: Path | None, current: Path | None, price: float | None, 
     """
     place = fresh_place()
     told = _evaluated(place, candidate or place.agent / CANDIDATE, current, price)
-    click.echo(json.dumps(told) if as_json else _judged(told))
+    click.echo(json.dumps(told) if as_json else _judged(told, price))
     return 0 if told["verdict"] == "better" else 1
 
 
@@ -203,11 +203,25 @@ def _evaluated(place: Place, candidate: Path, current: Path | None, price: float
         "verdict": judged.verdict, "needed": judged.needed, "choices": judged.n, "left_out": judged.left_out,
         "price_of_reward_usd": _finite(1 / judged.price) if judged.price else None, "better_by": _estimate(judged.better_by),
         "reward_by": _estimate(judged.reward), "cost_usd_by": _estimate(judged.cost), "unsupported": round(judged.unsupported, 4),
-        "weight_cap": WEIGHT_CAP, "policies": estimates, "notes": list(judged.notes),
+        "weight_cap": WEIGHT_CAP, "policies": estimates, "notes": [*judged.notes, *_priced_otherwise(new, judged.price)],
     }  # fmt: skip
 
 
-def _judged(told: dict[str, Any]) -> str:
+def _priced_otherwise(candidate: exported.Router, price: float) -> list[str]:
+    """A line where the candidate was trained at another price (reward per USD) than it is judged at."""
+    own = candidate.price_of_reward
+    if own is None or (price and abs(own * price - 1) < 0.01):
+        return []
+    return [
+        f"the candidate was trained where a whole point of reward is worth {own:.4g} USD; `--price {own:.4g}` judges it there"
+    ]
+
+
+def _price(price: float | None) -> str:
+    return "" if price is None else f" --price {price:g}"
+
+
+def _judged(told: dict[str, Any], price: float | None = None) -> str:
     against = told["current"] or "the shipped priors"
     if "why" in told:
         return f"candidate {told['candidate']} against {against}: not enough evidence: {told['why']}"
@@ -216,8 +230,8 @@ def _judged(told: dict[str, Any]) -> str:
         told_by = (f"{_number(one['worth'][key]['value'])} [{_interval(one['worth'][key])}]" for key in ("ips", "snips", "dr"))
         rows.append((name, *_cells(one), *told_by, f"{one['effective_sample']:.0f}", table.percent(one["capped"])))
     head = ("policy", "reward", "95 %", "USD a task", "worth: IPS", "SNIPS", "DR", "effective", "capped")
-    price = told["price_of_reward_usd"]
-    worth = "cost does not matter" if price is None else f"a whole point of reward is worth {price:.4g} USD"
+    at = told["price_of_reward_usd"]
+    worth = "cost does not matter" if at is None else f"a whole point of reward is worth {at:.4g} USD"
     parts = [f"{what} {_number(told[key]['value'], '+', digits)} [{_interval(told[key], digits)}]"
              for what, key, digits in (("worth", "better_by", 3), ("reward", "reward_by", 3), ("USD a task", "cost_usd_by", 5))]  # fmt: skip
     needed = f"; about {told['needed']:,} choices would tell" if told["needed"] else ""
@@ -227,7 +241,7 @@ def _judged(told: dict[str, Any]) -> str:
         + f"\n\ncandidate less current: {', '.join(parts)}\n"
         + "".join(f"note: {note}\n" for note in told["notes"])
         + f"{told['verdict']}{needed}"
-        + ("\n  next: git hone router adopt" if told["verdict"] == "better" else "")
+        + (f"\n  next: git hone router adopt{_price(price)}" if told["verdict"] == "better" else "")
     )
 
 
@@ -260,7 +274,11 @@ def adopt(price: float | None, force: bool, reason: str | None, as_json: bool) -
     if as_json:
         click.echo(json.dumps(told | {"adopted": adopted}))
     else:
-        said = f"adopted: .agent/{ROUTER} is now {told['candidate']}" if adopted else "not adopted: the router in use stays"
+        said = (
+            f"adopted: .agent/{ROUTER} is now {told['candidate']}"
+            if adopted
+            else f"not adopted: {told['current'] or 'the shipped priors'} stay{'s' if told['current'] else ''} in use"
+        )
         click.echo(f"{_judged(told).partition(chr(10) + '  next:')[0]}\n{said}")
     return 0 if adopted else 1
 

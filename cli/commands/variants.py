@@ -237,10 +237,11 @@ def _told(found: dict[str, Any]) -> str:
 
     yes = {True: "yes", False: "no", None: "not known"}
     server = f" (version {found['server']})" if found["server"] else ""
+    unlisted = found["ok"] and found["model_there"] is False
     lines = [
         f"model      {found['id']}: {found['model']} at {found['endpoint']}, {found['provider']}",
         f"reachable  {yes[found['reachable']]}{server}",
-        f"there      {yes[found['model_there']]}",
+        f"there      {yes[found['model_there']]}" + (", by the server's own list; it answered all the same" if unlisted else ""),
     ]
     if answer := found["answer"]:
         tokens = "not counted" if answer["tokens_in"] is None else f"{answer['tokens_in']} in, {answer['tokens_out']} out"

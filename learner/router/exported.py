@@ -82,7 +82,8 @@ class Router(NamedTuple):
         for k, arm in enumerate(self.arms):
             reward = min(1.0, max(0.0, self.offset[k] + self.slope[k] * rewards[k]))
             error = Z95 * self.spread[k] / math.sqrt(node.tried[k] + self.shrinkage)
-            found[arm] = Expected(reward, max(0.0, reward - error), min(1.0, reward + error), node.costs[k], int(node.tried[k]))
+            cost = max(0.0, node.costs[k])
+            found[arm] = Expected(reward, max(0.0, reward - error), min(1.0, reward + error), cost, int(node.tried[k]))
         return found
 
     def choose(self, task: Task, *, arms: Iterable[str] | None = None, budget_usd: float | None = None) -> str | None:
@@ -158,7 +159,7 @@ def load(path: Path) -> Router:
     if hash_ != _hash(body):
         raise ConfigError(
             f"{path}: edited by hand: its content does not have the hash that it names",
-            tip=f"restore it with `git checkout -- {path.name}`, or {again}",
+            tip=f"restore it with `git checkout -- {path}`, or {again}",
         )
     try:
         router = _router(body)._replace(read=hash_)

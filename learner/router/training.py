@@ -295,17 +295,22 @@ def _fit(
     costs = table(examples, arms, "costs")
     costs = np.where(np.isnan(costs).all(axis=0), 0.0, costs)  # an arm whose cost nobody measured is taken for free
     price = RewardModel(encoder.levels, COST_SHRINKAGE, COST_SHRINKAGE, math.inf).fit(rows, costs)
-    root = Node((model.root_ + model.intercept_).tolist(), _tried(examples, arms), price.root_.tolist())
+    root = Node((model.root_ + model.intercept_).tolist(), _tried(examples, arms), _usd(price.root_))
     kinds = {}
     for name, code in encoder.codes.items():
         level = name.count("/")
         mean, n = model.nodes_[level][float(code)]
-        kinds[name] = Node((mean + model.intercept_).tolist(), n.tolist(), price.nodes_[level][float(code)][0].tolist())
+        kinds[name] = Node((mean + model.intercept_).tolist(), n.tolist(), _usd(price.nodes_[level][float(code)][0]))
     weights = model.coef_ * encoder.idf if len(encoder.columns) else model.coef_
     loud = _loudness(model.coef_, rows[:, encoder.levels :])
     kept = set(np.argsort(-loud, kind="stable")[: MOST_WEIGHTS // len(arms)].tolist())
     words_ = {bucket: weights[:, k].tolist() for bucket, k in encoder.columns.items() if k in kept and loud[k] > 0}
     return Router(tuple(arms), root, kinds, words_, slope.tolist(), offset.tolist(), spread.tolist(), settings.contrast)
+
+
+def _usd(costs: Array) -> list[float]:
+    """What was summed and divided, as costs: none is below 0, and none is smaller than any price can make it."""
+    return [max(0.0, round(cost, 12)) for cost in costs.tolist()]
 
 
 def _loudness(weights: Array, words_: sparse.csr_matrix) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -80,10 +81,10 @@ def told(world: World, played: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
     """The table: means over the runs with 95 % intervals (Student's t; None for one run)."""
     found = {
         name: {
-            "reward": mean([fmean(run.reward) for run in runs]),
-            "spend_usd": mean([sum(run.spend) for run in runs]),
-            "paid_calls": mean([sum(run.paid) for run in runs]),
-            "regret": mean([sum(run.regret) for run in runs]),
+            "reward": mean([fmean(run.reward) for run in runs], 0.0, 1.0),
+            "spend_usd": mean([sum(run.spend) for run in runs], 0.0),
+            "paid_calls": mean([sum(run.paid) for run in runs], 0.0),
+            "regret": mean([sum(run.regret) for run in runs], 0.0),
             "routers_trained": sum(run.trained for run in runs),
             "routers_adopted": sum(run.adopted for run in runs),
         }
@@ -110,8 +111,14 @@ def _at_least(one: Mapping[str, float | None], least: float, bound: str) -> bool
     return value is not None and value >= least
 
 
-def mean(values: Sequence[float]) -> dict[str, float | None]:
-    low, high = mean_interval(values) or (None, None)
+def mean(values: Sequence[float], least: float = -math.inf, most: float = math.inf) -> dict[str, float | None]:
+    """With its 95 % interval, as far as the values can lie at all.
+
+    >>> mean([1.0, 3.0])["low"] < 0 == mean([1.0, 3.0], 0.0)["low"]
+    True
+    """
+    found = mean_interval(values)
+    low, high = (None, None) if found is None else (max(least, found[0]), min(most, found[1]))
     return {"mean": fmean(values), "low": low, "high": high}
 
 

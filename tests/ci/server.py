@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 Mode = Literal[
     "fine", "slow", "flaky", "busy", "failing", "auth", "nonsense", "empty", "truncated", "stream-error", "missing", "length",
-    "declined", "no-temperature", "other-limit", "moved", "echo-key", "listless", "postless",
+    "declined", "no-temperature", "other-limit", "moved", "echo-key", "listless", "unlisted", "postless",
 ]  # fmt: skip
 KEY = "sk-test-0123456789abcdef"
 MODEL = "coder:7b"
@@ -209,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _openai(self, asks: str, body: Any) -> None:
         if asks == "models":
-            name = "other" if self.at.mode == "missing" else MODEL
+            name = "other" if self.at.mode in ("missing", "unlisted") else MODEL
             self._send(200, json.dumps({"object": "list", "data": [{"id": name, "object": "model", "created": 1}]}).encode())
             return
         mode, text = self.at.mode, self._say(body)

@@ -53,6 +53,13 @@ def test_a_model_that_answers(serve: Any, hone: Hone, provider: str) -> None:
     assert code == 0 and "tokens     11 in, 3 out" in out and "0.000017 USD" in out
 
 
+def test_a_model_that_its_server_does_not_list_and_that_answers(serve: Any, hone: Hone) -> None:
+    at = serve("openai-compatible", "unlisted")
+    add(hone, at)
+    code, out, _ = hone("test", "coder")
+    assert code == 0 and "there      no, by the server's own list; it answered all the same" in out and "answer     ready" in out
+
+
 @pytest.mark.parametrize("mode", ["auth", "nonsense", "missing", "failing", "slow"])
 @pytest.mark.parametrize("provider", ["ollama", "openai-compatible", "anthropic"])
 def test_a_model_that_does_not(serve: Any, hone: Hone, provider: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,8 @@ def test_a_router_that_cannot_be_used_is_named_and_the_priors_stand_in(place: Pl
     code, out, errors = hone("route", "--task", "x", "--json")
     assert code == 0 and json.loads(out)["policy"] == "prior"
     assert "router.json" in errors and "the priors stand in" in errors
+    reasons = " ".join(json.loads(out)["reasons"])
+    assert "the trained router cannot be used" in reasons and "no trained router yet" not in reasons
     assert hone("router", "show")[0] == 2
 
 

@@ -99,10 +99,17 @@ def test_train_writes_a_candidate_and_shows_the_dumb_choices_beside_it(hone: Hon
 def test_a_budget_sends_the_docs_to_the_model_that_costs_nothing(hone: Hone) -> None:
     fill()
     assert hone("train", "--target", "budget:0.1")[0] == 0
+    own = json.loads(hone("show", "--candidate", "--json")[1])["price_of_reward_usd"]
+    (note,) = json.loads(hone("evaluate", "--json")[1])["notes"]
+    assert note.endswith(f"; `--price {own:.4g}` judges it there")
+    assert not json.loads(hone("evaluate", "--json", "--price", f"{own:.4g}")[1])["notes"]
     half = json.loads(hone("show", "--candidate", "--json")[1])["about"]["out_of_fold"]
     assert half["reward"] == pytest.approx(0.9, abs=0.03)
     assert half["cost_usd"] == pytest.approx(0.09, abs=0.02)  # 0.18 USD an attempt of the large one, for every second task
     assert hone("train", "--target", "budget:0")[0] == 0
+    held = json.loads(hone("show", "--candidate", "--json")[1])
+    assert min(cost for node in (held["all"], *held["kinds"].values()) for cost in node["cost_usd"]) == 0.0
+    assert all(cost == 0.0 or cost > 1e-9 for node in held["kinds"].values() for cost in node["cost_usd"])
     assert json.loads(hone("show", "--candidate", "--json")[1])["about"]["out_of_fold"]["cost_usd"] == pytest.approx(0, abs=0.03)
 
 
@@ -173,6 +180,7 @@ def test_a_better_candidate_is_adopted_with_a_line_in_the_ledger_and_a_worse_one
     assert told["better_by"]["low"] > 0
     low, high = (told["policies"]["candidate"]["reward"][end] for end in ("low", "high"))
     assert low < 0.9 * 0.9 + 0.1 * (0.9 + 0.2) / 2 < high  # every tenth task goes to the other model, to keep learning
+    assert hone("evaluate", "--price", "1.5")[1].endswith("\n  next: git hone router adopt --price 1.5\n")
     good = Path(".agent/router.candidate.json").read_text()
     assert hone("adopt", "--price", "1.5")[0] == 0
     assert Path(".agent/router.json").read_text() == good
@@ -182,7 +190,7 @@ def test_a_better_candidate_is_adopted_with_a_line_in_the_ledger_and_a_worse_one
     code, said, _ = hone("evaluate")
     assert code == 1 and "worse" in said and "does not say how it was trained" in said
     code, said, _ = hone("adopt")
-    assert code == 1 and "not adopted" in said
+    assert code == 1 and f"not adopted: {told['candidate']} stays in use" in said
     assert Path(".agent/router.json").read_text() == good
     code, _, errors = hone("adopt", "--force")
     assert code == 2 and "--reason" in errors
@@ -202,7 +210,8 @@ def test_few_choices_are_not_enough_and_the_number_needed_is_told(hone: Hone) ->
     assert hone("train")[0] == 0
     code, said, _ = hone("evaluate")
     assert code == 1 and "not enough evidence; about " in said and "choices would tell" in said
-    assert hone("adopt")[0] == 1 and not Path(".agent/router.json").exists()
+    code, said, _ = hone("adopt")
+    assert code == 1 and "not adopted: the shipped priors stay in use" in said and not Path(".agent/router.json").exists()
 
 
 def test_choices_that_nobody_logged_are_no_evidence(hone: Hone) -> None:
