@@ -32,6 +32,15 @@ class Role:
     deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
+def training(id_: str | None) -> str | None:
+    """The training that a deployment's adapter, or checkpoint, is of.
+
+    >>> training("0123456789ab-step-000003"), training("0123456789ab"), training(None)
+    ('0123456789ab', '0123456789ab', None)
+    """
+    return None if id_ is None else id_.partition("-step-")[0]
+
+
 def load(agent: Path) -> dict[str, Role]:
     """Role -> pointers; {} without a file. Raises DataError for a file that is none of ours, or whose pointers lead nowhere."""
     file = agent / FILE

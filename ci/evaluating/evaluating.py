@@ -74,7 +74,7 @@ def evaluate(place: Place, asked: Asked, tell: Callable[[int, int, Attempt], Non
             if number == min(PATIENCE, len(suite.manifest.tasks)) and all(map(_passing, attempts)):
                 raise EndpointError("unreachable", str(found.error), tip="nothing was written; try again when it answers")
             tell(number, len(suite.manifest.tasks), found)
-        likelihood = _likelihood(engine, kept) if asked.likelihood else None
+        nats = likelihood(engine, kept) if asked.likelihood else None
         if isinstance(engine, Served) and not engine.unchanged():
             raise EndpointError("refused", f"{engine.name} was changed on its server while it was tried", tip="try it again")
     finally:
@@ -83,7 +83,7 @@ def evaluate(place: Place, asked: Asked, tell: Callable[[int, int, Attempt], Non
     compared = divergence.measured(Path(asked.model), asked.adapter, base, kept) if Path(asked.model).is_file() else None
     made = Evaluation(
         asked.name or engine.name, asked.suite, suite.manifest.hash, tuple(attempts), files=dict(engine.files),
-        base_sha256=engine.base_sha256, divergence=compared, likelihood=likelihood, settings=asdict(asked.settings),
+        base_sha256=engine.base_sha256, divergence=compared, likelihood=nats, settings=asdict(asked.settings),
     )  # fmt: skip
     return made, write(place.agent, made)
 
@@ -143,7 +143,8 @@ def general_code() -> str:
     return "\n\n".join((folder / f"{name}.py").read_text("utf-8")[:GENERAL_EACH] for name in GENERAL)
 
 
-def _likelihood(engine: Engine, kept: Path) -> Likelihood | None:
+def likelihood(engine: Engine, kept: Path) -> Likelihood | None:
+    """Of general code, remembered in the folder `kept` by the files' digests; None where the engine does not say."""
     text = general_code()
     file = kept / f"{digest([RULES, dict(engine.files), engine.base_sha256, text])}.json"
     if engine.files and file.exists():

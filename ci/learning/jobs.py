@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from git_hone.ci import gating
+from git_hone.ci.deploying import candidates, champions
 from git_hone.ci.learning import bases, incumbent
 from git_hone.ci.learning.settings import Settings
 from git_hone.ci.suite import storing
+from git_hone.ci.training import publishing
 from git_hone.hooks.place import Place
 from git_hone.learner import config as configuration
 from git_hone.learner import ledger
@@ -85,7 +87,7 @@ def train(place: Place, of: Settings, tell: Callable[[Step], None]) -> Told:
     plan = training.plan(place.agent, of.role, data, base.find(str(bases.fetched(of))), recipe.Settings.of(config, device=device))
     training.check(plan, config["autoTrain.minExamples"])
     champion = incumbent.committed(place, of.role)
-    if champion is not None and champion.id == plan.id:
+    if champion is not None and champions.training(champion.id) == plan.id:
         return Told(
             {"adapter": ""}, f"# Train: nothing new\n\nThe same examples made adapter {plan.id}, which serves {of.role}.\n"
         )
@@ -97,8 +99,9 @@ def train(place: Place, of: Settings, tell: Callable[[Step], None]) -> Told:
 def evaluate(place: Place, of: Settings, tell: Callable[[int, int, Attempt], None]) -> Told:
     """Try candidate and incumbent on the suite, and on the guard suite; the suite is mined first where there is none.
 
-    Outputs: compare, "false" where the candidate serves already, so that no look is spent on it. The incumbent is the champion by what is
-    committed (`incumbent`), and it must be here.
+    Outputs: compare, "false" where the candidate serves already or each of its checkpoints forgot too much, so that no look is spent on it;
+    candidate, its name: of a training with checkpoints, the one that `git_hone.ci.evaluating.checkpoints` chooses. The incumbent is the champion
+    by what is committed (`incumbent`), and it must be here.
     """
     from git_hone.ci.evaluating import evaluating
 
@@ -111,6 +114,20 @@ def evaluate(place: Place, of: Settings, tell: Callable[[int, int, Attempt], Non
     suite, guard = _suites(place, of)
     if not (storing.folder_of(place.agent, suite) / storing.MANIFEST).exists():
         _mine(place, suite)
+    chosen = ""
+    if candidate[2] is not None and (candidate[2].parent / publishing.CHECKPOINTS).is_dir():
+        from git_hone.ci.evaluating import checkpoints
+
+        serves = known[2] or (Path(known[0]) if champion is not None and champion.folder is not None else None)
+        judging = frozenset({suite, guard or suite})
+        wanted = checkpoints.Asked(candidate[2].parent, candidate[0], serves, judging=judging)
+        choice = checkpoints.choose(place, wanted, lambda *_: None)
+        if choice.id is None or choice.folder is None:
+            return Told({"compare": "false"}, f"# Evaluate: nothing to compare\n\nOf {candidate[1]}: {choice.why}.\n")
+        candidate, chosen = (
+            (candidate[0], choice.id, choice.folder / publishing.GGUF),
+            f"Checkpoint {choice.id}: {choice.why}.\n\n",
+        )
     rows = []
     for name in (suite, *((guard,) if guard else ())):
         for model, called, adapter in (known, candidate):
@@ -118,7 +135,8 @@ def evaluate(place: Place, of: Settings, tell: Callable[[int, int, Attempt], Non
             made, _ = evaluating.evaluate(place, asked, tell)
             rows.append(_row(made))
     head = ["| model | suite | passed | usable answers | seconds a task |", "|---|---|---|---|---|"]
-    return Told({"compare": "true"}, "\n".join(["# Evaluate", "", *head, *rows, ""]))
+    text = "\n".join(["# Evaluate", "", f"{chosen}{head[0]}", *head[1:], *rows, ""])
+    return Told({"compare": "true", "candidate": candidate[1]}, text)
 
 
 def gate(place: Place, of: Settings) -> Told:
@@ -165,19 +183,18 @@ def _measured(place: Place, sides: gating.Sides, champion: incumbent.Champion | 
 
 def _candidate(place: Place, of: Settings, champion: incumbent.Champion | None) -> tuple[str, str, Path | None]:
     """(model, what its evaluation is called, adapter): the adapter or the model that was named, else the newest adapter that does not serve."""
-    from git_hone.ci.deploying import candidates
-    from git_hone.ci.training.publishing import GGUF
-
     known = {folder.name: folder for folder in candidates.adapters(place.agent, of.role)}
+    known |= {f"{name}-{one.name}": one for name, home in known.items() for one in (home / publishing.CHECKPOINTS).glob("step-*")}
     if of.candidate is not None and of.candidate not in known:
         return of.candidate, of.candidate, None
-    fresh = [name for name in known if champion is None or champion.id != name]
+    serves = champions.training(champion.id) if champion is not None else None
+    fresh = [name for name in known if champions.training(name) == name != serves]
     name = of.candidate or (fresh[-1] if fresh else None)
     if name is None:
         raise UsageError(
             f"no candidate, and no new adapter of {of.role} in {place.agent / 'lora'}", tip="name one with --candidate"
         )
-    return str(bases.fetched(of)), name, known[name] / GGUF
+    return str(bases.fetched(of)), name, known[name] / publishing.GGUF
 
 
 def _mine(place: Place, name: str) -> None:

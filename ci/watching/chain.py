@@ -1,5 +1,7 @@
-"""What a round does, from top to bottom: export; then for each role train, make the file that would be served, evaluate it and what is served
-now, ask the gate, deploy. Each step has its switch. What can only be refused after hours is asked for first."""
+"""What a round does, from top to bottom: export; then for each role train, choose a checkpoint, make the file that would be served, evaluate
+it and what is served now, ask the gate, deploy. Each step has its switch. What can only be refused after hours is asked for first.
+
+The gate sees one checkpoint of a training, chosen by what its verdict is not read from (`git_hone.learner.gating.checkpoints`)."""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from git_hone.ci import gating
 from git_hone.ci.deploying import candidates, champions, targets
 from git_hone.ci.suite import storing
 from git_hone.ci.training import base as bases
-from git_hone.ci.training import needs
+from git_hone.ci.training import needs, publishing
 from git_hone.ci.training.train import LIBRARIES
 from git_hone.ci.watching.rounds import Runner, Stop
 from git_hone.hooks.place import Place
@@ -61,6 +63,10 @@ def judged(place: Place, config: Config) -> None:
     if "guard" not in config["promotion.optional"] and (guard == name or guard not in storing.names(place.agent)):
         tip = f"git hone suite inject --name {guard}, or add guard to promotion.optional"
         raise Stop("refused", f"no candidate can be judged: there is no suite {guard} on which it must not be worse", tip)
+    choice = str(config["promotion.choice"])
+    if choice in (name, guard):
+        tip = "promotion.choice names a suite of its own, or one that is not there"
+        raise Stop("refused", f"no checkpoint can be chosen by {choice}: the gate decides on it", tip)
     looks = [one for one in ledger.read(place.agent) if one.get("what") == gating.WHAT and one.get("suite_hash") == suite.hash]
     taken, most = len({(one.get("candidate_hash"), one.get("incumbent_hash")) for one in looks}), config["promotion.maxLooks"]
     if taken >= most and looks[-1].get("verdict") != "promote":
@@ -98,35 +104,51 @@ def _role(run: Runner, config: Config, role: str, rows: dict[str, int] | None, c
         )
     _refuse_rolled_back(run, role, made["id"])
     roles = champions.load(place.agent)
-    if role in roles and roles[role].champion == made["id"]:
-        return f"adapter {made['id']} serves {role} already", "new examples make a new one"
-    server, deploys = str(config["autoDeploy.server"]), bool(config["autoDeploy.enabled"])
-    where = ["--role", role, "--adapter", made["folder"], "--server", server, "--json"]
-    file = made["gguf"]
-    if deploys:
-        file = run.do("deploy", ["deploy", *where, "--prepare"], f"{role}, the file to be served")["file"]
+    if role in roles and champions.training(roles[role].champion) == made["id"]:
+        return f"adapter {roles[role].champion} serves {role} already", "new examples make a new one"
     base = bases.find(str(config["autoTrain.baseModel"])).at
     before, weights = _incumbent(place, role, roles.get(role), base)
+    id_, folder = _chosen(run, role, made, base, weights)
+    server, deploys = str(config["autoDeploy.server"]), bool(config["autoDeploy.enabled"])
+    where = ["--role", role, "--adapter", folder, "--server", server, "--json"]
+    file = str(Path(folder) / publishing.GGUF)
+    if deploys:
+        file = run.do("deploy", ["deploy", *where, "--prepare"], f"{role}, the file to be served")["file"]
     suites = [str(config["promotion.suite"])]
     guard = str(config["promotion.guard"])
     suites += [guard] if guard in storing.names(place.agent) and guard not in suites else []
     for suite in suites:
-        for name, of in ((made["id"], _weights(base, Path(file))), (before, weights)):
+        for name, of in ((id_, _weights(base, Path(file))), (before, weights)):
             run.do("evaluate", ["evaluate", *of, "--suite", suite, "--name", name], f"{role}, {name} on {suite}")
-    asked = ["gate", "--candidate", made["id"], "--incumbent", before, "--suite", suites[0], "--json"]
+    asked = ["gate", "--candidate", id_, "--incumbent", before, "--suite", suites[0], "--json"]
     verdict = run.do("gate", [*asked, *(["--guard", guard] if len(suites) > 1 else [])], role, says=(0, 1))
     if not verdict.get("promote"):
-        raise Stop("refused", f"the gate refused {made['id']}: {verdict.get('reason')}", "what is served stays")
+        raise Stop("refused", f"the gate refused {id_}: {verdict.get('reason')}", "what is served stays")
     if not deploys:
         return (
-            f"the gate let {made['id']} through; autoDeploy is off",
-            f"git hone deploy --role {role} --adapter {made['folder']}",
+            f"the gate let {id_} through; autoDeploy is off",
+            f"git hone deploy --role {role} --adapter {folder}",
         )
     told = run.do("deploy", ["deploy", *where], role)
     return (
         f"{told['model']} is adapter {told['id']}, in place of {told['before'] or 'nothing'}",
         f"git hone rollback --role {role}",
     )
+
+
+def _chosen(run: Runner, role: str, made: dict[str, Any], base: str, weights: list[str]) -> tuple[str, str]:
+    """(id, folder) of the one checkpoint that the gate shall see; the suite that it decides on is not looked at. Raises Stop where each would be
+    refused for what it forgot, before a look is spent."""
+    if not made.get("checkpoints"):
+        return made["id"], made["folder"]
+    serves = weights[-1:] if weights != ["--model", base] else []
+    asked = ["adapters", "choose", made["folder"], "--base", base, *(["--incumbent", *serves] if serves else []), "--json"]
+    told = run.do("evaluate", asked, f"{role}, the checkpoints", says=(0, 1))
+    if not told.get("id"):
+        raise Stop(
+            "refused", f"no checkpoint of {made['id']} can pass: {told.get('why')}", "docs/explanation/lora.md says what helps"
+        )
+    return told["id"], told["folder"]
 
 
 def _weights(base: str, file: Path) -> list[str]:
@@ -148,7 +170,8 @@ def _refuse_rolled_back(run: Runner, role: str, id_: str) -> None:
     lines: list[dict[str, Any]] = [
         one for one in ledger.read(run.place.agent)
         if one.get("role") == role
-        and ((one.get("what") == "deploy" and one.get("to") == id_) or (one.get("what") == "rollback" and one.get("from") == id_))
+        and ((one.get("what") == "deploy" and champions.training(one.get("to")) == id_)
+             or (one.get("what") == "rollback" and champions.training(one.get("from")) == id_))
     ]  # fmt: skip
     if lines and lines[-1]["what"] == "rollback":
         at = str(lines[-1]["at"])[:10]

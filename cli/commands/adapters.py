@@ -31,7 +31,7 @@ def command(ctx: click.Context, as_json: bool) -> int | None:
     Of a challenger (`git hone deploy --canary`): how many decisions it and the champion got, their rewards with intervals that hold however often
     they are looked at, and what follows: promote, roll back, or not enough evidence.
 
-    Reads `.agent` alone; no server is asked. `git hone train` and `git hone deploy` convert, merge and check by themselves; the three commands
+    Reads `.agent` alone; no server is asked. `git hone train` and `git hone deploy` convert, merge and check by themselves; three of the commands
     below do it for an adapter that peft saved elsewhere, or to another type.
 
     \b
@@ -40,6 +40,7 @@ def command(ctx: click.Context, as_json: bool) -> int | None:
       git hone adapters convert ./my-lora --base model.gguf
       git hone adapters merge ./my-lora --base model.gguf --type F16
       git hone adapters check ./my-lora --base model.gguf
+      git hone adapters choose .agent/lora/coder/ID --base model.gguf
     """
     if ctx.invoked_subcommand:
         return None
@@ -132,6 +133,48 @@ def check(ctx: click.Context, adapter: Path, base: str | None, trained: Path | N
             )
         click.echo(f"{done.file}: {'may not be served' if done.faults else 'fits its base'}")
     ctx.exit(1 if done.faults else 0)
+
+
+@command.command("choose")
+@DIR
+@BASE
+@click.option("--incumbent", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="The GGUF adapter or merged model that serves now.  [default: the base alone]")  # fmt: skip
+@click.option("--suite", metavar="NAME", help="The tasks to choose by.  [default: promotion.choice, where there is such a suite]")
+@AS_JSON
+@click.pass_context
+def choose(ctx: click.Context, adapter: Path, base: str | None, incumbent: Path | None, suite: str | None, as_json: bool) -> None:
+    """Say which checkpoint of the training in DIR should go to the gate, without a look at the tasks that the gate decides on.
+
+    Checkpoints to which general code is less likely than the gate allows are left out. Of the others, the one that passes most tasks of a suite
+    for choosing (`git hone suite hold-out --name held-out`), of which those that touch a file family of the target or the guard suite do not
+    count; without such tasks, the one that was trained longest. So one candidate comes to the gate, and its test holds its level. Needs the extras
+    train and serve. Can be interrupted, and continues where it stopped.
+
+    Exit code 1: each of them forgot too much, and no look at the suite need be spent.
+
+    \b
+    Example:
+      git hone adapters choose .agent/lora/coder/ID --base model.gguf
+    """
+    from git_hone.ci.evaluating import checkpoints
+    from git_hone.hooks.place import find
+
+    done = checkpoints.choose(find(Path.cwd()), checkpoints.Asked(adapter, _base(base), incumbent, suite), lambda *_: None)
+    if as_json:
+        tried = [one._asdict() for one in done.tried]
+        where = {"folder": str(done.folder) if done.folder else None, "tried": tried}
+        click.echo(json.dumps({"version": 1, **done._asdict(), **where}))
+    else:
+        for one in done.tried:
+            nats = "not measured" if one.nats is None else f"{one.nats:.3f} nats a token"
+            rise = "" if one.nats is None or done.incumbent is None else f" ({one.nats - done.incumbent:+.3f})"
+            passed = "" if one.passed is None else f", {one.passed} of {done.tasks} tasks"
+            click.echo(f"{one.id}: general code {nats}{rise}{passed}")
+        if done.left_out:
+            click.echo(f"{done.left_out} tasks touch what the gate decides on, and do not count")
+        click.echo(f"{done.id or 'none'}: {done.why}")
+    ctx.exit(0 if done.id else 1)
 
 
 def _base(named: str | None) -> str:

@@ -59,7 +59,7 @@ def command(job: str, push: bool, remote: str, as_json: bool, **settings: Any) -
     Options may be given as variables: HONE_ROLE, HONE_SUITE, HONE_GUARD, HONE_CANDIDATE, HONE_INCUMBENT, HONE_BASE,
     HONE_BASE_SHA256. In GitHub Actions
     the report goes to the job's summary, and what the next job needs to its outputs: rows, enough, incumbent,
-    artifact, adapter, compare, verdict, branch, commit.
+    artifact, adapter, compare, candidate, verdict, branch, commit.
 
     A champion whose adapter is not here is not compared, and nothing is promoted over it. Naming another incumbent is refused.
 

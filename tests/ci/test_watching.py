@@ -252,11 +252,14 @@ def test_without_a_suite_nobody_trains_for_hours(stage: Stage) -> None:
     storing.save(storing.folder_of(stage.place.agent, "repository"), Manifest("repository", (task,)), lambda _: b"")
     done = stage.run(check=chain.judged)
     assert done.round is not None and "there is no suite guard" in done.round["reason"]
+    stage.configure(promotion={"optional": ["guard"], "choice": "repository"})
+    done = stage.run(check=chain.judged)
+    assert done.round is not None and done.round["reason"] == "no checkpoint can be chosen by repository: the gate decides on it"
     stage.configure(promotion={"optional": ["guard"], "maxLooks": 1})
     ledger.append(stage.place.agent, {"what": "gate", "suite_hash": Manifest("repository", (task,)).hash, "verdict": "refuse"})
     done = stage.run(check=chain.judged)
     assert done.round is not None and done.round["reason"] == "the suite repository has judged 1 of 1 candidates"
-    assert stage.calls() == ["export"] * 4
+    assert stage.calls() == ["export"] * 5
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="the extra is installed")

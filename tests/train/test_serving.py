@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -63,3 +64,15 @@ def test_an_adapter_that_would_kill_llama_cpp_is_refused_before(adapter: Path, t
     cut.write_bytes((adapter / "adapter.gguf").read_bytes()[:-1000])
     with pytest.raises(DataError, match="cut short"):
         integrity.parity(BASE, cut, adapter)
+
+
+def test_a_checkpoint_is_chosen_without_a_look_at_the_tasks(house: House, adapter: Path, tmp_path: Path) -> None:
+    here = house.copy(tmp_path / "house")
+    asked = ("adapters", "choose", here.agent / adapter.relative_to(house.agent), "--base", MODEL, "--json")
+    told = json.loads(here.hone(*asked).stdout)
+    early, whole = told["tried"]
+    assert (early["id"], whole["id"]) == (f"{adapter.name}-step-000004", adapter.name)
+    assert told["incumbent"] < early["nats"] < whole["nats"], "the longer it is trained, the more of general code is forgotten"
+    limit = told["incumbent"] + 0.15  # as `git hone demo --train` sets it
+    assert told["id"] == (whole["id"] if whole["nats"] <= limit else early["id"] if early["nats"] <= limit else None)
+    assert not (here.agent / "promotions.jsonl").exists(), "no look was taken"

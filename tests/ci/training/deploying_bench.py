@@ -41,17 +41,24 @@ class Bench:
         self.agent.mkdir(exist_ok=True)
         self.base_sha256 = file_sha256(made.base)
 
-    def adapter(self, id_: str, role: str = "coder") -> Path:
-        """A finished adapter as `git hone train` leaves it, another one for each id."""
+    def adapter(self, id_: str, role: str = "coder", checkpoint: str | None = None) -> Path:
+        """A finished adapter as `git hone train` leaves it, another one for each id; with a checkpoint of that name."""
         folder = self.agent / "lora" / role / id_
+        if checkpoint is not None:
+            shutil.copytree(self.made.adapter, folder / "checkpoints" / checkpoint)
+            convert.convert(
+                self.made.adapter, self.made.base, folder / f"checkpoints/{checkpoint}/adapter.gguf", base_sha256=self.base_sha256
+            )
         self.made.b["0.self_attn.v_proj"] += numpy.float32(0.001 * (1 + len(list(folder.parent.glob("*")))))
         self.made.save()
-        shutil.copytree(self.made.adapter, folder)
+        shutil.copytree(self.made.adapter, folder, dirs_exist_ok=True)
         convert.convert(folder, self.made.base, folder / "adapter.gguf", base_sha256=self.base_sha256)
         lineage.write(
             folder, lineage.Lineage(f"{role}/{id_}", role, "d" * 64, ("c1-coder-1",), "x", "base.gguf", self.base_sha256)
         )
-        subject = [{"name": file.name, "digest": {"sha256": file_sha256(file)}} for file in sorted(folder.iterdir())]
+        subject = [{"name": str(file.relative_to(folder)), "digest": {"sha256": file_sha256(file)}}
+                   for file in sorted(folder.rglob("*")) if file.is_file()]  # fmt: skip
+
         told = {"subject": subject, "predicate": {"training": {"losses": [1.0, 0.5], "left_out": {}}}}
         (folder / "manifest.json").write_text(json.dumps(told))
         return folder

@@ -19,6 +19,7 @@ import pytest
 from git_hone.ci.deploying import champions
 from git_hone.ci.suite import storing
 from git_hone.ci.watching import watching
+from git_hone.cli import main
 from git_hone.hooks import zero_touch
 from git_hone.hooks.place import find
 from git_hone.hooks.state import State
@@ -46,7 +47,14 @@ with (here / "calls").open("a") as calls:
 play = json.loads((here / "play.json").read_text())
 if words[0] == "train":
     folder = Path(play["adapter"])
-    print(json.dumps({"adapters": [{"id": folder.name, "folder": str(folder), "gguf": str(folder / "adapter.gguf")}]}))
+    more = {"checkpoints": [play["chosen"]]} if "chosen" in play else {}
+    print(json.dumps({"adapters": [{"id": folder.name, "folder": str(folder), "gguf": str(folder / "adapter.gguf"), **more}]}))
+elif words[:2] == ["adapters", "choose"]:
+    folder = Path(words[2]) / "checkpoints" / play["chosen"]
+    none = {"id": None, "folder": None, "why": "each forgot too much"}
+    found = {"id": f"{Path(words[2]).name}-{folder.name}", "folder": str(folder)} if folder.is_dir() else none
+    print(json.dumps(found))
+    sys.exit(0 if found["id"] else 1)
 elif words[0] == "evaluate":
     said = dict(zip(words[1::2], words[2::2]))
     name, suite, agent = said["--name"], said["--suite"], Path(".agent")
@@ -84,8 +92,13 @@ class Stage(Bench):
         folder = self.agent / "lora/coder" / id_
         folder = folder if folder.is_dir() else self.adapter(id_)
         self.passed[id_] = passed
-        (self.steps / "play.json").write_text(json.dumps({"adapter": str(folder), "passed": self.passed}))
+        self.play = {"adapter": str(folder), "passed": self.passed}
+        (self.steps / "play.json").write_text(json.dumps(self.play))
         return folder
+
+    def choose(self, step: str) -> None:
+        """Let the choice among the checkpoints of what was trained fall on this one."""
+        (self.steps / "play.json").write_text(json.dumps(self.play | {"chosen": step}))
 
     def run(self, *, force: bool = True) -> dict[str, Any]:
         done = self.loop(force=force)
@@ -164,6 +177,35 @@ def test_one_that_is_not_better_is_refused_and_what_serves_stays(
     assert (stage.champion(), server.serving(NAME)) == ("aaa", served), "the incumbent is untouched"
     line = [one for one in ledger.read(stage.agent) if one["what"] == "gate"][-1]
     assert (line["from"], line["to"], line["verdict"]) == ("aaa", "bbb", "refuse"), "held against what serves now"
+
+
+def test_the_gate_sees_one_checkpoint_and_that_one_is_served(stage: Stage, tmp_path: Path) -> None:
+    server = stage.serve(REFUSES)
+    stage.ready(tmp_path / "steps", server)
+    stage.adapter("aaa", checkpoint="step-000002")
+    stage.trained("aaa", 0)
+    stage.passed["aaa-step-000002"] = 18
+    stage.choose("step-000002")
+    done = stage.run()
+    assert (done["how"], done["reason"]) == ("done", f"{NAME} is adapter aaa-step-000002, in place of nothing")
+    assert stage.calls() == ["train", "adapters", "deploy", "evaluate", "evaluate", "gate", "deploy"]
+    (look,) = (one for one in ledger.read(stage.agent) if one["what"] == "gate")
+    assert (look["to"], look["look"]) == ("aaa-step-000002", 1), "one look for a training, however many checkpoints it has"
+    assert stage.run()["reason"] == "adapter aaa-step-000002 serves coder already"
+    asked = [json.loads(line) for line in (stage.steps / "calls").read_text().splitlines() if '"choose"' in line]
+    assert asked == [["adapters", "choose", str(stage.agent / "lora/coder/aaa"), "--base", str(stage.made.base), "--json"]]
+    assert main(["rollback", "--role", "coder"]) == 0
+    assert stage.run()["reason"].startswith("adapter aaa was rolled back on"), "another checkpoint of it learned nothing else"
+
+
+def test_checkpoints_that_forgot_too_much_spend_no_look(stage: Stage, tmp_path: Path) -> None:
+    server = stage.serve(TAKES)
+    stage.ready(tmp_path / "steps", server)
+    stage.trained("aaa", 18)
+    stage.choose("step-000009")
+    done = stage.run()
+    assert (done["how"], done["reason"]) == ("refused", "no checkpoint of aaa can pass: each forgot too much")
+    assert (stage.calls(), ledger.read(stage.agent), server.seen) == (["train", "adapters"], [], [])
 
 
 def test_without_autodeploy_it_ends_with_the_gate_s_word(stage: Stage, tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def test_an_adapter_is_trained_measured_and_judged(scratch: Any) -> None:
     assert "| integrity | yes |" in jobs["gate"].summary  # the adapter came along
     assert scratch.refs() == before
 
-    id_ = jobs["train"].outputs["adapter"]
+    id_ = jobs["evaluate"].outputs["candidate"]
+    assert id_.startswith(jobs["train"].outputs["adapter"]), "one of its checkpoints"
+    assert f"Checkpoint {id_}: it was trained longest of the " in jobs["evaluate"].summary
     (judged,) = ledger.read(scratch.work / "gate/workspace/.agent")
     assert (judged["role"], judged["to"]) == ("coder", id_)
     ledger.append(
