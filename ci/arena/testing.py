@@ -21,6 +21,7 @@ COMMAND: Final = ("{python}", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-
 """pytest, without the options that a project adds for its own developers (coverage, parallel runs), and with warnings that newer
 libraries give left as warnings. Test files are appended."""
 MAX_REPORT: Final = 64 << 20
+ERROR: Final = re.compile(r"^(?:E\s+)?((?:[\w.]+\.)?\w*(?:Error|Exception|Warning|Exit)\b.{0,300}|ERROR: .{1,300})", re.MULTILINE)
 MISSING: Final = re.compile(r"^E?\s*ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 
 
@@ -30,6 +31,13 @@ class Tested:
 
     outcomes: Outcomes
     ran: sandbox.Ran
+
+    @property
+    def complaint(self) -> str:
+        """The last line of the output that names an error, else the last line."""
+        named = ERROR.findall(self.ran.output)
+        lines = named or self.ran.output.split("\n")
+        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
     @property
     def missing_modules(self) -> list[str]:

@@ -1,7 +1,7 @@
 """The environment doctor: finds an environment in which the tests of a commit run, most faithful first.
 
-lock file -> requirements of the commit's time -> newest -> minimum, and within each two repairs: a pin that has no wheel for this
-Python is let go, a missing import is installed.
+lock file -> requirements of the commit's time -> newest -> pytest of that time -> minimum, and within each two repairs: a pin that
+has no wheel for this Python is let go, a missing import is installed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -42,10 +43,12 @@ class Doctor:
     def __post_init__(self) -> None:
         self._refused: dict[str, str] = {}
 
-    def find(self, files: Mapping[str, File], text: Callable[[File | None], str | None], attempt: Try) -> Found | str:
+    def find(
+        self, files: Mapping[str, File], text: Callable[[File | None], str | None], attempt: Try, day: date | None = None
+    ) -> Found | str:
         """The first environment in which every test passes, else the one in which most do; words when none could be made.
 
-        `attempt` runs the tests with the solution in place.
+        `attempt` runs the tests with the solution in place; day: of the commit.
         """
         said = declared(lambda path: text(files.get(path)), files)
         modules = {path.removesuffix(".py").split("/")[-1] for path in files} | {
@@ -53,7 +56,7 @@ class Doctor:
         }
         best: Found | None = None
         reason = "no environment"
-        for step in steps(said):
+        for step in steps(said, day):
             environment = _environment(said, step.requirements, step.constraints, step.name)
             for _ in range(REPAIRS):
                 environment, python = self._unpinned(environment)

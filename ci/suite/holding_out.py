@@ -28,7 +28,7 @@ def work(place: Place, trees: Trees, doctor: Doctor) -> list[Work]:
     made = []
     for commit, (change, asked) in _commits(place).items():
         made.append(Work(("held-out", commit, asked), lambda commit=commit, change=change, asked=asked:  # type: ignore[misc]  # mypy infers no type for a default of a lambda
-                         _hold_out(trees, doctor, commit, change, asked)))  # fmt: skip
+                         _hold_out(trees, doctor, commit, change, asked), commit))  # fmt: skip
     return made
 
 

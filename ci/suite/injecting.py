@@ -50,7 +50,7 @@ def work(trees: Trees, doctor: Doctor, seed: int) -> list[Work]:
     ]
     return [
         Work(("injected", base.commit, path, fault.operator, str(fault.line), fault.before, fault.after),
-             lambda path=path, fault=fault: _inject(trees, doctor, base, path, fault))  # type: ignore[misc]  # mypy infers no type for a default of a lambda
+             lambda path=path, fault=fault: _inject(trees, doctor, base, path, fault), f"{path}:{fault.line} {fault.operator}")  # type: ignore[misc]  # mypy infers no type for a default of a lambda
         for path, fault in _spread(found, seed)
     ]  # fmt: skip
 
@@ -82,7 +82,7 @@ def _inject(trees: Trees, doctor: Doctor, base: Base, path: str, fault: Fault) -
     try:
         found = verify(trees, doctor, broken, tests, {path: whole}, command, base.environment)
     except NotATask as reason:
-        raise NotATask(NOT_NOTICED if str(reason) == UNNOTICED else str(reason)) from None
+        raise NotATask(NOT_NOTICED if str(reason) == UNNOTICED else str(reason), reason.detail) from None
     mark = hashlib.sha256(
         f"{base.commit}\0{path}\0{fault.line}\0{fault.before}\0{fault.after}".encode("utf-8", "replace")
     ).hexdigest()

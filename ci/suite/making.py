@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from git_hone.ci.suite import candidates, holding_out, injecting, mining, storing, working
 from git_hone.ci.suite.doctor import Doctor
 from git_hone.ci.suite.trees import Trees, Unfit
-from git_hone.ci.suite.working import Progress, Worked
+from git_hone.ci.suite.working import Progress, Refused, Worked
 from git_hone.hooks import git
 from git_hone.hooks.place import Place
 from git_hone.learner.errors import DataError, UsageError
@@ -20,13 +20,15 @@ Tell = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a suite. tasks: how many it has now; counts: of this source; changed: whether its hash is another one."""
+    """What became of a suite. tasks: how many it has now; counts: of this source; refused: its candidates that are no tasks, and why;
+    changed: whether its hash is another one."""
 
     name: str
     source: str
     hash: str
     tasks: int
     counts: Mapping[str, int]
+    refused: Sequence[Refused]
     folder: Path
     changed: bool
 
@@ -79,7 +81,7 @@ def freeze(folder: Path, source: str, worked: Worked, trees: Trees) -> Made:
     counts = {**(old.manifest.counts if old else {}), source: worked.counts}
     manifest = Manifest(folder.name, tuple(sorted([*others, *worked.tasks], key=lambda task: task.id)), counts)
     if old and [task.hash for task in old.manifest.tasks] == [task.hash for task in manifest.tasks]:
-        return Made(folder.name, source, old.manifest.hash, len(manifest.tasks), worked.counts, folder, False)
+        return Made(folder.name, source, old.manifest.hash, len(manifest.tasks), worked.counts, worked.refused, folder, False)
     for task in worked.tasks:
         _bring(trees, task)
 
@@ -87,7 +89,7 @@ def freeze(folder: Path, source: str, worked: Worked, trees: Trees) -> Made:
         return old.contents[sha256] if old and sha256 in old.contents else trees.content(sha256)
 
     storing.save(folder, manifest, content)
-    return Made(folder.name, source, manifest.hash, len(manifest.tasks), worked.counts, folder, True)
+    return Made(folder.name, source, manifest.hash, len(manifest.tasks), worked.counts, worked.refused, folder, True)
 
 
 def _old(folder: Path) -> storing.Suite | None:

@@ -26,7 +26,7 @@ def work(trees: Trees, doctor: Doctor, candidates: Iterable[Candidate]) -> list[
         same = (each.message.strip(), "\0".join((*each.sources, *each.test_files)))
         if same not in seen:
             seen.add(same)
-            made.append(Work(("mined", each.commit), lambda each=each: mine(trees, doctor, each)))  # type: ignore[misc]  # mypy infers no type for a default of a lambda
+            made.append(Work(("mined", each.commit), lambda each=each: mine(trees, doctor, each), each.commit))  # type: ignore[misc]  # mypy infers no type for a default of a lambda
     return made
 
 
@@ -49,7 +49,7 @@ def mine(trees: Trees, doctor: Doctor, candidate: Candidate, source: str = "mine
         raise NotATask(NO_WORDS)
     if not run or not edit:
         raise NotATask("no test file is left to run")
-    found = verify(trees, doctor, files, tests, solution, (*COMMAND, *run))
+    found = verify(trees, doctor, files, tests, solution, (*COMMAND, *run), day=candidate.at.date())
     return Task(
         id=f"{source}-{candidate.commit[:12]}", source=source, prompt=instruction(words, edit), edit=edit, files=files, tests=tests,
         solution=solution, test_command=(*COMMAND, *run), fail_to_pass=found.split.fail_to_pass,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,11 @@ Overlay = Mapping[str, "File | None"]
 
 
 class NotATask(Exception):
-    """Why a candidate is none, in words that are counted."""
+    """Why a candidate is none: a reason, in words that are counted, and in `detail` what was seen of it."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.detail = detail
 
 
 class Stopped(Exception):
@@ -54,10 +59,11 @@ def verify(
     solution: Overlay,
     command: tuple[str, ...],
     known: Environment | None = None,
+    day: date | None = None,
 ) -> Verified:
     """Run `command` with and without the solution until it is known which tests it makes pass. Raises NotATask, Stopped.
 
-    known: the environment, where it was found before; else the doctor looks for one.
+    known: the environment, where it was found before; else the doctor looks for one that fits the day of the commit.
     """
     with tempfile.TemporaryDirectory(prefix="git-hone-arena-", ignore_cleanup_errors=True) as base:
         arena = _arena(Path(base) / "arena", files, trees, {**solution, **tests})
@@ -66,14 +72,14 @@ def verify(
         def after(environment: Environment, python: Path) -> Tested:
             return _run(arena, environment, python, command, {**solution, **tests}, FIRST_LIMIT)
 
-        found = doctor.use(known, after) if known else doctor.find(whole, trees.text, after)
+        found = doctor.use(known, after) if known else doctor.find(whole, trees.text, after, day)
         if isinstance(found, str):
-            raise NotATask("its environment cannot be made here")
+            raise NotATask("its environment cannot be made here", found)
         _passes(found)
         limit = max(LEAST_SECONDS, MULTIPLE * found.tested.ran.seconds)
         befores, afters = [_run(arena, found.environment, found.python, command, tests, limit)], [found.tested]
         if not split([one.outcomes for one in befores], [one.outcomes for one in afters]).fail_to_pass:
-            raise NotATask(UNNOTICED)
+            raise NotATask(UNNOTICED, f"{list(found.tested.outcomes.values()).count(PASSED)} tests pass with and without it")
         for _ in range(RUNS - 1):
             befores.append(_run(arena, found.environment, found.python, command, tests, limit))
             afters.append(_run(arena, found.environment, found.python, command, {**solution, **tests}, limit))
@@ -98,9 +104,9 @@ def _passes(found: Found) -> None:
     if tested.ran.timed_out:
         raise NotATask("its tests take too long")
     if not tested.outcomes:
-        raise NotATask("no test ran")
+        raise NotATask("no test ran", tested.complaint)
     if PASSED not in tested.outcomes.values():
-        raise NotATask("no test passes with the change")
+        raise NotATask("no test passes with the change", tested.complaint)
 
 
 def _run(arena: Arena, environment: Environment, python: Path, command: tuple[str, ...], over: Overlay, seconds: float) -> Tested:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ JOBS = click.option(
 )
 SIZES = (30, 60, 120, 250, 500)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+WHY = click.option("--why", is_flag=True, help="A line for each candidate that is no task: the reason, and what was seen.")
 
 
 @click.group("suite")
@@ -50,8 +52,9 @@ def command() -> None:
 @click.option("--since", metavar="DATE", help="Only commits after it, as git reads dates.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Try at most so many candidates, newest first.")
 @JOBS
+@WHY
 @AS_JSON
-def mine(name: str, commits: int, since: str | None, limit: int | None, jobs: int | None, as_json: bool) -> None:
+def mine(name: str, commits: int, since: str | None, limit: int | None, jobs: int | None, why: bool, as_json: bool) -> None:
     """Tasks from commits that change code and tests.
 
     Can be interrupted, and continues where it stopped.
@@ -59,10 +62,11 @@ def mine(name: str, commits: int, since: str | None, limit: int | None, jobs: in
     \b
     Example:
       git hone suite mine --since 2024-01-01 --limit 60
+      git hone suite mine --limit 60 --why
     """
     from git_hone.ci.suite import making
 
-    _say(making.mine(_place(), name, _jobs(jobs), _teller(), commits=commits, since=since, limit=limit), as_json)
+    _say(making.mine(_place(), name, _jobs(jobs), _teller(), commits=commits, since=since, limit=limit), as_json, why)
 
 
 @command.command("inject")
@@ -70,8 +74,9 @@ def mine(name: str, commits: int, since: str | None, limit: int | None, jobs: in
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many tasks to make.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which faults: another number, other faults.")
 @JOBS
+@WHY
 @AS_JSON
-def inject(name: str, limit: int, seed: int, jobs: int | None, as_json: bool) -> None:
+def inject(name: str, limit: int, seed: int, jobs: int | None, why: bool, as_json: bool) -> None:
     """Tasks from faults that are put into the newest commit, on lines that tests cover.
 
     The instruction names the tests that fail. A fault that no test notices makes no task.
@@ -82,14 +87,15 @@ def inject(name: str, limit: int, seed: int, jobs: int | None, as_json: bool) ->
     """
     from git_hone.ci.suite import making
 
-    _say(making.inject(_place(), name, _jobs(jobs), _teller(), limit=limit, seed=seed), as_json)
+    _say(making.inject(_place(), name, _jobs(jobs), _teller(), limit=limit, seed=seed), as_json, why)
 
 
 @command.command("hold-out")
 @NAME
 @JOBS
+@WHY
 @AS_JSON
-def hold_out(name: str, jobs: int | None, as_json: bool) -> None:
+def hold_out(name: str, jobs: int | None, why: bool, as_json: bool) -> None:
     """Tasks from the record's pairs: what people made of an agent's work, where tests tell the two apart.
 
     \b
@@ -98,7 +104,7 @@ def hold_out(name: str, jobs: int | None, as_json: bool) -> None:
     """
     from git_hone.ci.suite import making
 
-    _say(making.hold_out(_place(), name, _jobs(jobs), _teller()), as_json)
+    _say(making.hold_out(_place(), name, _jobs(jobs), _teller()), as_json, why)
 
 
 @command.command("verify")
@@ -251,10 +257,11 @@ def _teller() -> Callable[[Progress], None]:
     return tell
 
 
-def _say(made: Any, as_json: bool) -> None:
+def _say(made: Any, as_json: bool, why: bool) -> None:
     if as_json:
         click.echo(json.dumps({"version": 1, "name": made.name, "hash": made.hash, "tasks": made.tasks, "source": made.source,
-                               "counts": made.counts, "folder": str(made.folder), "changed": made.changed}))  # fmt: skip
+                               "counts": made.counts,
+                               "refused": [one._asdict() for one in made.refused], "folder": str(made.folder), "changed": made.changed}))  # fmt: skip
         return
     counts = dict(made.counts)
     tried, valid = counts.pop("candidates", 0), counts.pop("valid", 0)
@@ -262,5 +269,8 @@ def _say(made: Any, as_json: bool) -> None:
     click.echo(f"{made.source}: {valid} of {tried} candidates are tasks{share}")
     for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
         click.echo(f"  {count:>4}  {reason}")
+    for one in made.refused if why else ():
+        name = one.name[:12] if re.fullmatch("[0-9a-f]{40,64}", one.name) else one.name
+        click.echo(table.plain(f"{name}: {one.reason}{f' ({one.detail})' if one.detail else ''}"))
     state = "now" if made.changed else "unchanged,"
     click.echo(f"suite {made.name}: {state} {made.tasks} tasks, hash {made.hash[:12]}, in {made.folder}")

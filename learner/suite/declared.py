@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 
 if sys.version_info >= (3, 11):
@@ -45,6 +46,8 @@ MODULES: Final = {"yaml": "pyyaml", "dotenv": "python-dotenv", "dateutil": "pyth
                   "numpy": "numpy", "trio": "trio", "anyio": "anyio", "distutils": "setuptools", "six": "six"}  # fmt: skip
 """Modules that the repair may install though no file of the project names them. Nothing else is: whoever registers the name of a
 missing module with an index must not get code run by it."""
+PYTESTS: Final = ((date(2022, 2, 4), "pytest>=6.2.5,<7"), (date(2024, 1, 27), "pytest<8"), (date(2025, 11, 8), "pytest<9"))
+"""Day on which a major version of pytest came to the index, and the versions until then (those before 6.2.5 know no newer Python)."""
 
 
 @dataclass
@@ -66,7 +69,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing for the environment doctor to try. name: lock | era | declared | minimum."""
+    """One thing for the environment doctor to try. name: lock | era | declared | dated | minimum."""
 
     name: str
     requirements: tuple[str, ...]
@@ -104,12 +107,14 @@ def declared(read: Read, paths: Iterable[str]) -> Declared:
     return found
 
 
-def steps(found: Declared) -> list[Step]:
-    """What to try, most faithful first; a step that would install what one before it did is left out.
+def steps(found: Declared, day: date | None = None) -> list[Step]:
+    """What to try for a commit of that day, most faithful first; a step that would install what one before it did is left out.
 
     lock: what is declared, at the versions of the lock, when it names what the project runs on. era: a requirement with a minimum
     stays below the next major version, because an old commit knew nothing of later ones, and what the lock says of the rest
-    holds. declared: what is declared, newest. minimum: the project's own requirements at their minimum, the rest by the lock.
+    holds. declared: what is declared, newest. dated: the same with the pytest of the day, where the project sets it no upper bound:
+    what pytest itself needs (pluggy, iniconfig) can be tested by no later one. minimum: the project's own requirements at their
+    minimum, the rest by the lock.
     """
     testing = [*found.testing, *([] if any(normal(name_of(one)) == "pytest" for one in found.testing) else ["pytest"])]
     known = {normal(name_of(one)) for one in found.runtime}
@@ -119,7 +124,10 @@ def steps(found: Declared) -> list[Step]:
         tuple(sorted(_unique([*map(change, found.runtime), *testing]))) for change in (str, era, minimum)
     )  # fmt: skip
     made = [Step("lock", plain, tuple(pins.values()))] if pins and (not known or known & set(pins)) else []
-    made += [Step("era", old, others), Step("declared", plain), Step("minimum", oldest, others)]
+    bound = next((versions for until, versions in PYTESTS if day and day < until), None)
+    free = "pytest" not in pins and not any(normal(name_of(one)) == "pytest" and re.search("<|==|~=", one) for one in testing)
+    dated = [Step("dated", plain, (bound,))] if bound and free else []
+    made += [Step("era", old, others), Step("declared", plain), *dated, Step("minimum", oldest, others)]
     if not others and old == plain:
         made = [step for step in made if step.name != "era"]
     kept: list[Step] = []

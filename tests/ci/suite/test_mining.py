@@ -47,6 +47,11 @@ def test_again_is_the_same_suite_without_running_anything(
     assert {path.name: path.read_bytes() for path in Path(first["folder"]).iterdir()} == before
 
 
+SEEN = {
+    "its tests pass without the change": "2 tests pass with and without it",
+    "no test passes with the change": "SyntaxError: '(' was never closed",
+    "its tests are flaky": "",
+}
 REFUSED = {
     "its tests pass without the change": ("def add(a, b):\n    return b + a\n", "\n\ndef test_more():\n    assert add(2, 2) == 4\n"),
     "no test passes with the change": ("def add(a, b:\n", "\n"),
@@ -68,6 +73,11 @@ def test_what_is_no_task_is_counted_with_its_reason(project: Any, reason: str, c
     told = mined(capsys)
     assert told["counts"] == {"candidates": 1, "valid": 0, reason: 1}
     assert told["tasks"] == 0
+    commit = project.git("rev-parse", "HEAD")
+    assert told["refused"] == [{"name": commit, "reason": reason, "detail": SEEN[reason]}]
+    assert main(["suite", "mine", "--why"]) == 0  # what is remembered still says it
+    shown = f" ({SEEN[reason]})" if SEEN[reason] else ""
+    assert f"\n{commit[:12]}: {reason}{shown}\n" in capsys.readouterr().out
 
 
 def test_a_message_that_says_nothing_makes_no_task(project: Any, capsys: pytest.CaptureFixture[str]) -> None:

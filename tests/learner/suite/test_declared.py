@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from git_hone.learner.suite.declared import Declared, declared, repair, steps
@@ -77,6 +79,18 @@ def test_steps_are_most_faithful_first_and_none_twice() -> None:
         ("minimum", ("Werkzeug~=2.0.0", "pytest"), ("pytest==7.1",)),
     ]
     assert [step.name for step in steps(Declared())] == ["declared"]
+
+
+def test_the_pytest_of_the_day_where_the_project_sets_no_upper_bound() -> None:
+    def dated(testing: str, day: date | None, **pins: str) -> list[tuple[str, ...]]:
+        return [step.constraints for step in steps(Declared(testing=[testing], pins=pins), day) if step.name == "dated"]
+
+    assert dated("pytest", date(2021, 5, 1)) == [("pytest>=6.2.5,<7",)]
+    assert dated("pytest>=7", date(2023, 12, 31)) == [("pytest<8",)]
+    assert dated("pytest", date(2025, 11, 7)) == [("pytest<9",)]
+    assert dated("pytest", date(2025, 11, 8)) == dated("pytest", None) == []
+    assert dated("pytest<9", date(2021, 5, 1)) == dated("pytest==7.1", date(2021, 5, 1)) == []
+    assert dated("pytest", date(2021, 5, 1), pytest="7.0") == []
 
 
 def test_a_lock_that_says_nothing_of_what_the_project_runs_on_holds_for_the_rest() -> None:
