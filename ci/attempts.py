@@ -199,7 +199,7 @@ def _run(place: Place, decided: choosing.Decided, k: int, model: Model, prompt: 
     env = os.environ | {name: text for name, text in told.items() if len(os.fsencode(text)) < LONGEST_WORD}
     with capture.run(
         Path(words[0]).name, model=model.id, task=orders.task, prompt_variant=decided.choice.prompt.id, decision_id=id_,
-        repository=place.cwd,
+        task_kind=decided.asked["task_kind"], difficulty=decided.asked["difficulty"], repository=place.cwd,
     ) as run:  # fmt: skip
         try:
             child = subprocess.Popen(

@@ -10,6 +10,7 @@ The names of older code (`selectPrompt`, `updateModelVariant`, ...) are there as
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from git_hone.ci import choosing
 from git_hone.hooks import inbox, place
 from git_hone.hooks.worker import drain_now
 from git_hone.learner import variants
+from git_hone.learner.bandit import Arm
 from git_hone.learner.errors import UsageError
 from git_hone.learner.stats import Mean
 from git_hone.learner.variants import Model, Prompt
@@ -47,7 +49,7 @@ class Recorded:
 @dataclass(frozen=True)
 class Stats:
     """recent: means over the last 100 runs, their tokens (in and out) and milliseconds. models, prompts: id -> how many of its tries have a
-    reward, and their mean. A mean of fewer than five values is None."""
+    reward, and their mean with its 95 % interval. A mean of fewer than five values is None."""
 
     runs: int
     reward: Mean
@@ -176,9 +178,9 @@ class LearningPipeline:
         of_prompts, of_models = experience.counts(store, models)
         recent = statistics.recent(store, RECENT)
         rewards = [one.reward for one in experience.tried(store, models)[-RECENT:] if one.reward is not None]
-        known = sum(rewards) / len(rewards) if rewards else None
-        return Stats(recent.runs, Mean.of(len(rewards), known), recent.tokens, recent.duration_ms,
-                     *({name: Mean.of(round(arm.trials), arm.mean) for name, arm in found.items()} for found in (of_models, of_prompts)))  # fmt: skip
+        whole = Arm(sum(rewards), len(rewards))
+        return Stats(recent.runs, _told(whole), recent.tokens, recent.duration_ms,
+                     *({name: _told(arm) for name, arm in found.items()} for found in (of_models, of_prompts)))  # fmt: skip
 
     def close(self) -> None:
         """Bring everything that was said onto the record."""
@@ -317,3 +319,9 @@ def _signals(said: Mapping[str, Any]) -> list[dict[str, Any]]:
     if (share := said.get("coverage_pct")) is not None:
         rows.append({"kind": "coverage", "passed": None, "coverage_pct": float(share)})
     return [{"tool": "pipeline", **row} for row in rows]
+
+
+def _told(arm: Arm) -> Mean:
+    """With the interval of the widest spread that rewards in 0..1 of this mean can have: too wide rather than too narrow."""
+    n, mean = round(arm.trials), min(1.0, max(0.0, arm.wins / arm.trials)) if arm.trials else None
+    return Mean.of_rewards(n, mean, None if mean is None else math.sqrt(mean * (1.0 - mean)))

@@ -108,7 +108,7 @@ def _flags(row: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> lis
 
 
 def _run(run: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("run_id", "agent", "session_id", "model", "role", "prompt_variant", "difficulty", "task_kind", "task", "started_at",
+    names = ("run_id", "agent", "session_id", "model", "role", "prompt_variant", "decision_id", "difficulty", "task_kind", "task", "started_at",
              "ended_at", "duration_ms", "tokens_in", "tokens_out", "cost_usd", "evidence", "source")  # fmt: skip
     uses = sorted({edit["tool_use_id"] for edit in run.get("edits") or [] if edit.get("tool_use_id")})
     return {name: _text(run.get(name)) for name in names} | {"tool_use_ids": uses}

@@ -191,7 +191,7 @@ def _template(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
     if "{task}" not in text:
-        raise UsageError(f"{path}: the text has no {{task}}, so it would never say what is to be done")
+        raise UsageError(f"--template {path}: the text has no {{task}}, so it would never say what is to be done")
     return text
 
 

@@ -121,12 +121,15 @@ def test_what_the_gates_stop_is_undone_and_the_next_model_does_it(here: Place) -
 
 def test_each_step_is_on_record_and_the_survivor_has_its_lines(here: Place) -> None:
     decided = cascade(here, "small", "large")
+    decided = decided._replace(asked={**decided.asked, "task_kind": "fix", "difficulty": "hard"})
     carry_out(here, decided)
     subprocess.run(["git", "add", "-A"], cwd=here.cwd, check=True)
     subprocess.run(["git", "commit", "-qm", "work"], cwd=here.cwd, check=True)
     drain(here)
     seen = show(here, "HEAD")
-    assert [run["model"] for run in seen["runs"]] == ["large"]
+    (run,) = seen["runs"]
+    assert (run["model"], run["decision_id"]) == ("large", f"{decided.id}.1")
+    assert (run["task_kind"], run["difficulty"]) == ("fix", "hard")
     rows = {row["decision_id"]: row for row in Store(here.data).rows("decisions")}
     assert rows[f"{decided.id}.0"]["result"]["ended"] == "stopped"
     assert rows[f"{decided.id}.1"]["result"] == {"ended": "passed", "gates": {"test": True}, "exit_code": 0,

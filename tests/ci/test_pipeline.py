@@ -133,6 +133,9 @@ def test_the_stats_of_five_runs(path: Path) -> None:
     assert said.reward.value is not None
     assert said.reward.value == said.models["small"].value == said.prompts["concise"].value
     assert said.prompts["concise"].n == 5
+    for one in (said.reward, said.models["small"], said.prompts["concise"]):
+        assert one.low is not None and one.high is not None and one.value is not None
+        assert 0.0 <= one.low < one.value < one.high <= 1.0
 
 
 def test_two_pipelines_learn_together(path: Path) -> None:
