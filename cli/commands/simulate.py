@@ -76,7 +76,7 @@ def command(scenario: str, n: int | None, seed: int, runs: int, plot: Path | Non
         "\ncumulative regret\n" + chart.text(playing.over_time(played, "regret"), width=min(72, (table.line_width() or 82) - 10))
     )
     if told["criterion"]:
-        click.echo("\n" + _criterion(told["criterion"]))
+        click.echo("\n" + _criterion(told["criterion"], asked=scenario == "seed-criterion"))
     for file in files:
         click.echo(f"wrote {file}")
 
@@ -100,10 +100,12 @@ def _cell(one: dict[str, float | None], digits: int) -> str:
     return f"{one['mean']:.{digits}f}{between}"
 
 
-def _criterion(one: dict[str, Any]) -> str:
+def _criterion(one: dict[str, Any], asked: bool) -> str:
+    """What became of the seeds' criterion; the verdict only in the scenario that asks it, as others have a cheap model whose calls count."""
     less = one["reward_less"]
     return (
         f"tasks 101 to 200 against always paid: paid calls down by {100 * one['paid_calls_down']['mean']:.0f} %, "
+        f"spend by {100 * one['spend_down']['mean']:.0f} %, "
         f"reward {less['mean']:+.3f}" + ("" if less["low"] is None else f" [{less['low']:+.3f}, {less['high']:+.3f}]")
-        + f"\nat least half, and not lower within the interval: {'yes' if one['met'] else 'no'}"
+        + (f"\ncalls down by at least half, and reward not lower within the interval: {'yes' if one['met'] else 'no'}" if asked else "")
     )  # fmt: skip

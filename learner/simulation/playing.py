@@ -103,7 +103,13 @@ def criterion(played: Mapping[str, Sequence[Run]]) -> dict[str, Any] | None:
     pairs = list(zip(played[HONE], played[PAID], strict=True))
     less = mean([fmean(ours.reward[at]) - fmean(theirs.reward[at]) for ours, theirs in pairs])
     down = mean([1 - sum(ours.paid[at]) / sum(theirs.paid[at]) for ours, theirs in pairs])
-    return {"paid_calls_down": down, "reward_less": less, "met": _at_least(down, 0.5, "mean") and _at_least(less, 0.0, "high")}
+    spend = mean([1 - sum(ours.spend[at]) / sum(theirs.spend[at]) for ours, theirs in pairs])
+    return {
+        "paid_calls_down": down,
+        "spend_down": spend,
+        "reward_less": less,
+        "met": _at_least(down, 0.5, "mean") and _at_least(less, 0.0, "high"),
+    }
 
 
 def _at_least(one: Mapping[str, float | None], least: float, bound: str) -> bool:

@@ -33,6 +33,21 @@ def test_json_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == sorted(f"delays-{what}.svg" for what in simulate.PLOTS)
 
 
+def test_the_verdict_is_told_where_it_is_asked_for() -> None:
+    told = {
+        "paid_calls_down": {"mean": 0.6},
+        "spend_down": {"mean": 0.58},
+        "reward_less": {"mean": 0.03, "low": None},
+        "met": True,
+    }
+    line = "tasks 101 to 200 against always paid: paid calls down by 60 %, spend by 58 %, reward +0.030"
+    assert simulate._criterion(told, asked=False) == line
+    assert (
+        simulate._criterion(told, asked=True)
+        == f"{line}\ncalls down by at least half, and reward not lower within the interval: yes"
+    )
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert main(["simulate", "--tasks", "2", "--runs", "1", "--plot", str(tmp_path / "file" / "p")]) == 2
