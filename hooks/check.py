@@ -193,12 +193,6 @@ def read_report(report: Report, kind: str) -> Counts:
         raise DataError(f"{report.path}: {error.message}") from error
 
 
-def read_coverage(data: bytes) -> str:
-    """The format of a coverage report, by its first byte."""
-    head = data.lstrip()[:1]
-    return "coverage_json" if head == b"{" else "cobertura" if head == b"<" else "lcov"
-
-
 def _count(kind: str, tool: Tool, ran: Ran, reports: Iterable[Report], outcomes: Path | None) -> Counts:
     """What is known: from the reports, then from our plugin, then from the output, else nothing."""
     if ran.returncode in STOPPED | {126, 127}:

@@ -9,7 +9,7 @@ it is missing, not 0. Records of forks and imports are left out.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -171,20 +171,3 @@ def group_of(one: Tried) -> str:
     year, week, _ = one.at.isocalendar()
     folders = sorted({str(PurePosixPath(file).parent) for file in one.files})
     return f"{folders[0] if folders else '-'} {year}-{week:02}"
-
-
-def usual_reward(rows: Iterable[Tried], prior_rows: float = 10.0) -> Callable[[str | None], float]:
-    """What tasks of a kind usually earn here: the mean reward of the kind, drawn towards the mean of all as by `prior_rows`; 0.5 when
-    nothing is known. For `bandit.relative`."""
-    known = [(one.kind, one.reward) for one in rows if one.reward is not None]
-    overall = sum(reward for _, reward in known) / len(known) if known else 0.5
-    sums: dict[str | None, tuple[float, int]] = {}
-    for kind, reward in known:
-        total, n = sums.get(kind, (0.0, 0))
-        sums[kind] = total + reward, n + 1
-
-    def usual(kind: str | None) -> float:
-        total, n = sums.get(kind, (0.0, 0))
-        return (total + prior_rows * overall) / (n + prior_rows)
-
-    return usual

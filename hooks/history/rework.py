@@ -87,7 +87,6 @@ class Correction:
     by: int
     of: int
     lines: int
-    same_author: bool
 
 
 def reverts(commits: Sequence[Commit]) -> list[Revert]:
@@ -126,8 +125,7 @@ def corrections(walk: Walk, group: Sequence[str | None]) -> list[Correction]:
         for by, minute, flag in zip(ledger.killer[cut], ledger.died[cut], ledger.landed[cut], strict=True):
             if by in fixes and by != of and (minute <= latest or not flag):
                 counts[by] = counts.get(by, 0) + 1
-        same = commits[of].author_email
-        found += [Correction(by, of, count, commits[by].author_email == same) for by, count in counts.items()]
+        found += [Correction(by, of, count) for by, count in counts.items()]
     return found
 
 

@@ -60,13 +60,6 @@ class Ledger:
     def lines_of(self, commit: int) -> range:
         return range(self.first[commit], self.first[commit + 1])
 
-    def owners(self, numbers: Iterable[int]) -> list[int]:
-        """The commit position of each line number, -1 for unknown."""
-        from bisect import bisect_right
-
-        first = self.first
-        return [bisect_right(first, number) - 1 if number else -1 for number in numbers]
-
     def whole(self, numbers: Iterable[int]) -> Iterator[int]:
         """The lines of these numbers, with those joined to them; unknown ones left out."""
         for number in numbers:

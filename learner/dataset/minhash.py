@@ -70,7 +70,8 @@ def _orders() -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def signature(of: frozenset[int]) -> NDArray[Any]:
-    """The least shingle under each order: N numbers of 64 bits. `of` must not be empty."""
+    """The least shingle under each order: N numbers of 64 bits, of which two sets share as large a part as they are alike. `of` must not be
+    empty."""
     import numpy
 
     factors, summands = _orders()
@@ -78,11 +79,6 @@ def signature(of: frozenset[int]) -> NDArray[Any]:
     mixed = (mixed ^ (mixed >> numpy.uint64(31))) * numpy.uint64(0x9E3779B97F4A7C15)
     least: NDArray[Any] = ((factors * mixed + summands) >> numpy.uint64(16)).min(axis=1)
     return least
-
-
-def estimate(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """The similarity of two sets as far as their signatures tell."""
-    return float((a == b).mean())
 
 
 def duplicates(rows: Sequence[tuple[str, str]], near: float = NEAR) -> list[Duplicate]:

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from bisect import bisect_right
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -53,7 +54,7 @@ def blame(repo: Any, path: str) -> list[str]:
 
 def owners(walk: Walk, path: str) -> list[str | None]:
     lines = walk.states[len(walk.commits) - 1][os.fsencode(path)][1]
-    return [walk.commits[owner].sha if owner >= 0 else None for owner in walk.ledger.owners(lines)]
+    return [walk.commits[bisect_right(walk.ledger.first, line) - 1].sha if line else None for line in lines]
 
 
 def edit(rng: random.Random, lines: list[str], tag: str) -> list[str]:
