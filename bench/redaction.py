@@ -14,20 +14,19 @@ these count apart; all other altered lines are false alarms, or secrets that nob
 from __future__ import annotations
 
 import argparse
-import ast
 import hashlib
 import json
 import re
 import sys
 import sysconfig
 import time
-import warnings
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bench import scratch
 from git_hone.hooks.redaction import Identity, Redactor, secrets
+from git_hone.learner.syntax import tree_of
 
 SUFFIXES = {".py", ".pyi", ".c", ".h", ".rs", ".go", ".js", ".ts", ".tsx", ".css", ".html", ".md", ".rst", ".toml", ".yml", ".sh"}
 DOCUMENTS = {".md", ".rst", ".html"}
@@ -105,7 +104,7 @@ def measure(
     if altered is not None:
         altered += lines
     broken = sum(
-        path.suffix == ".py" and _parses(text) and not _parses(redacted)
+        path.suffix == ".py" and bool(tree_of(text)) and not tree_of(redacted)
         for (path, text), redacted in zip(texts, done, strict=True)
         if text != redacted
     )
@@ -119,16 +118,6 @@ def measure(
         "other lines altered": sum(not printed for _, _, printed in lines),
         "Python files that no longer parse": broken,
     }
-
-
-def _parses(text: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    return True
 
 
 def main(argv: list[str]) -> int:

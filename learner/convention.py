@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from git_hone.learner.intervals import wilson
+from git_hone.learner.syntax import tree_of
 
 SURE: Final = 0.8
 WIDTHS: Final = (79, 88, 99, 100, 110, 120, 130)
@@ -74,9 +75,8 @@ def score(text: str, habits: Iterable[Habit]) -> float | None:
 
 def choices(text: str) -> Iterator[Choice]:
     """Every choice that a Python text makes, as (name, way)."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = tree_of(text)
+    if tree is None:
         return
     for node in ast.walk(tree):
         yield from _of(node)

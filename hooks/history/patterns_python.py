@@ -6,11 +6,11 @@ import ast
 import io
 import re
 import tokenize
-import warnings
 from collections.abc import Iterator
 from typing import Final
 
 from git_hone.hooks.history.patterns import HELPER_FILES, Pattern, Tally
+from git_hone.learner.syntax import tree_of
 
 SNAKE: Final = re.compile(r"^_{0,2}[a-z][a-z0-9]*(_[a-z0-9]+)*_{0,2}$")
 CAMEL: Final = re.compile(r"^_?[a-z]+[A-Z]\w*$")
@@ -43,11 +43,8 @@ class Reader:
 
     def read(self, path: str, raw: bytes) -> None:
         """Count one file; a file that is not this Python's syntax counts for nothing."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(raw)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = tree_of(raw)
+        if tree is None:
             return
         _Visitor(self.tally, path, _is_test(path), self._called).run(tree)
         _quotes(self.tally, path, raw)

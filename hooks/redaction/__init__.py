@@ -5,16 +5,15 @@ What is found is replaced by `[redacted:KIND]`. `redact` removes secrets; a `Red
 
 from __future__ import annotations
 
-import ast
 import io
 import re
 import tokenize
-import warnings
 from collections.abc import Iterable
 
 from git_hone.hooks.redaction import people, secrets
 from git_hone.hooks.redaction.people import Identity
 from git_hone.hooks.redaction.secrets import Span
+from git_hone.learner.syntax import tree_of
 
 __all__ = ["Identity", "Redactor", "redact"]
 
@@ -80,7 +79,7 @@ class Redactor:
             known += _strangers(text, raw, path)
         spans = _apart(secrets.find(raw, strict=True) + self._said(raw), known)
         done = _replaced(raw, spans)
-        if spans and path.endswith((".py", ".pyi")) and _parses(text) and not _parses(done):
+        if spans and path.endswith((".py", ".pyi")) and tree_of(text) and not tree_of(done):
             done = _replaced(raw, spans, _outside_strings(text))
         return done
 
@@ -120,16 +119,6 @@ def _replaced(raw: bytes, spans: list[Span], bare: list[tuple[int, int]] | None 
         ]
         at = span.end
     return b"".join([*out, raw[at:]]).decode("utf-8", "surrogatepass")
-
-
-def _parses(text: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
 
 
 def _outside_strings(text: str) -> list[tuple[int, int]]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from git_hone.learner.syntax import tree_of
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -308,9 +310,8 @@ def _setup_cfg(found: Declared, text: str | None) -> None:
 
 
 def _setup_py(found: Declared, text: str | None) -> None:
-    try:
-        tree = ast.parse(text or "")
-    except (SyntaxError, ValueError, RecursionError):
+    tree = tree_of(text or "")
+    if tree is None:
         return
     values = {
         target.id: node.value

@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from git_hone.learner.syntax import tree_of
+
 COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -46,9 +48,8 @@ def faults(source: str, lines: Collection[int]) -> Iterator[Fault]:
     >>> [(each.operator, each.before, each.after) for each in faults("def f(a):\\n    return a < 2\\n", {2})]
     [('returned', 'return a < 2', 'return None'), ('comparison', 'a < 2', 'a <= 2'), ('constant', '2', '3')]
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = tree_of(source)
+    if tree is None:
         return
     text = _Text(source)
     for node, where in _walk(tree, "", False):
@@ -57,7 +58,7 @@ def faults(source: str, lines: Collection[int]) -> Iterator[Fault]:
         for operator, old, made in _mutants(node):
             after = f"({ast.unparse(made)})" if operator == "connective" else ast.unparse(made)
             changed = text.with_(old, after)
-            if _parses(changed) and changed != source:
+            if tree_of(changed) and changed != source:
                 yield Fault(operator, old.lineno, where, text.of(old), after, changed)
 
 
@@ -132,11 +133,3 @@ def _is_text(node: ast.expr) -> bool:
 
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def _parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True

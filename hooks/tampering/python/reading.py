@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import warnings
 
 from git_hone.hooks.tampering import lexer, shared
 from git_hone.hooks.tampering.facts import Facts, Mark
@@ -14,16 +13,7 @@ from git_hone.hooks.tampering.python.side import Side, is_test_file
 from git_hone.hooks.tampering.python.skips import module_skip
 from git_hone.hooks.tampering.suppressions import PYTHON
 from git_hone.hooks.tampering.suppressions import marks as suppressions
-
-
-def parse(raw: bytes) -> ast.Module | None:
-    """The syntax tree, or None for what is not this Python's syntax."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(raw)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+from git_hone.learner.syntax import tree_of
 
 
 def comments(text: str) -> list[tuple[int, str]]:
@@ -40,9 +30,9 @@ def read(old: str, new: str, before: bytes, after: bytes, silenced: bool) -> tup
     place are passed over. None when the new side does not parse; an old side that does not parse is read as empty."""
     as_test = is_test_file(old) or is_test_file(new)
     parts = shared.without(before, after, as_test) if is_test_file(old) == is_test_file(new) else None
-    sides = [parse(raw) for raw in parts or ()]
+    sides = [tree_of(raw) for raw in parts or ()]
     if not parts or None in sides:
-        sides = [parse(before), parse(after)]
+        sides = [tree_of(before), tree_of(after)]
     if sides[1] is None:
         return None
     trees = [tree or ast.Module([], []) for tree in sides]
