@@ -80,7 +80,7 @@ class LearningPipeline:
             raise UsageError(f"{repo_root}: not a folder")
         self.place = place.find(Path(repo_root))
         if not self.place.inbox.is_dir():
-            raise UsageError(f"{repo_root}: git-hone is not installed here", tip="run `git hone init`")
+            raise place.not_installed(self.place)
         self._random = random
         self._id: str | None = None
         self._open: dict[tuple[str, str], dict[str, Any]] = {}

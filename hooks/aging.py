@@ -41,9 +41,8 @@ from git_hone.hooks.lines import ranges
 from git_hone.hooks.lock import locked
 from git_hone.hooks.outcomes import deed
 from git_hone.hooks.paths import quote, unquote
-from git_hone.hooks.place import Place
+from git_hone.hooks.place import Place, not_installed
 from git_hone.hooks.state import State, dumps
-from git_hone.learner.errors import UsageError
 
 DAY_S: Final = 86_400.0
 WATCHED_S: Final = (max(DAYS) + 1) * DAY_S
@@ -66,7 +65,7 @@ def age(place: Place, *, now: float | None = None, force: bool = False, wait_s: 
     case. Nothing waits for the walk: only what it found is written under the drain's lock, within `wait_s` or not at all.
     Raises UsageError where git-hone is not installed, DataError when nothing can be written."""
     if not place.hone.is_dir():
-        raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
+        raise not_installed(place)
     moment = time.time() if now is None else now
     with telling(place):
         try:

@@ -20,8 +20,8 @@ from typing import Any
 from git_hone.hooks import git, inbox, worker
 from git_hone.hooks.paths import quote
 from git_hone.hooks.payloads import claude_code, generic
-from git_hone.hooks.place import Place, find
-from git_hone.learner.errors import DataError, GitError, UsageError
+from git_hone.hooks.place import Place, find, not_installed
+from git_hone.learner.errors import DataError, GitError
 
 
 def capture(cwd: Path, agent: str, raw: bytes) -> None:
@@ -38,7 +38,7 @@ def capture(cwd: Path, agent: str, raw: bytes) -> None:
         raise DataError(f"cwd: {folder!r} is not a folder")
     place = find(Path(folder))
     if not place.inbox.is_dir():
-        raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
+        raise not_installed(place)
     blobs, tree = _look(place, agent, payload, Path(folder))
     observe = claude_code.observe if agent == "claude-code" else generic.observe
     if agent != "claude-code" and "event" not in payload:
@@ -174,7 +174,7 @@ def run(
     """
     place = find(repository or Path.cwd())
     if not place.inbox.is_dir():
-        raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
+        raise not_installed(place)
     known = {
         "model": model,
         "difficulty": difficulty,

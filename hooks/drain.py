@@ -32,10 +32,10 @@ from git_hone.hooks.consent import Consent, consent
 from git_hone.hooks.diffs import remembering
 from git_hone.hooks.inbox import Event
 from git_hone.hooks.lock import locked
-from git_hone.hooks.place import Place
+from git_hone.hooks.place import Place, not_installed
 from git_hone.hooks.state import State
 from git_hone.learner import config as configuration
-from git_hone.learner.errors import ConfigError, DataError, GitError, UsageError
+from git_hone.learner.errors import ConfigError, DataError, GitError
 from git_hone.learner.tables import DECISIONS
 
 
@@ -53,7 +53,7 @@ class Drained:
 def drain(place: Place, *, now: float | None = None, wait_s: float = 30.0) -> Drained:
     """Make everything pending visible. Raises DataError when that cannot be written; the inbox then stays as it is."""
     if not place.hone.is_dir():
-        raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
+        raise not_installed(place)
     moment = time.time() if now is None else now
     with telling(place), locked(place.hone / "drain.lock", wait_s) as mine:
         if not mine:

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 @contextmanager
 def locked(file: Path, wait_s: float = 0.0) -> Iterator[bool]:
     """Yields whether the lock was got within `wait_s` seconds. Raises OSError where the folder cannot be written."""
+    with held(file, wait_s) as handle:
+        yield handle is not None
+
+
+@contextmanager
+def held(file: Path, wait_s: float = 0.0) -> Iterator[int | None]:
+    """As `locked`, with the file's handle, which children may inherit (`pass_fds`): the lock stands until the last of them has ended. None
+    when somebody else has it."""
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     until = time.monotonic() + wait_s
     try:
@@ -27,11 +35,11 @@ def locked(file: Path, wait_s: float = 0.0) -> Iterator[bool]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= until:
-                    yield False
+                    yield None
                     return
                 time.sleep(0.02)
             else:
-                yield True
+                yield handle
                 return
     finally:
         os.close(handle)

@@ -97,6 +97,11 @@ def find(cwd: Path) -> Place:
     return Place(common_dir, own, Path(top) if top else None, _agent(common_dir, cwd))
 
 
+def not_installed(place: Place) -> UsageError:
+    """To be raised where git-hone was never set up, or was taken out."""
+    return UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
+
+
 def _agent(common: Path, cwd: Path) -> Path:
     from pathlib import Path
 

@@ -22,7 +22,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from git_hone.hooks import git, ripening
 from git_hone.hooks.consent import NO
+from git_hone.hooks.lock import held
 from git_hone.hooks.place import Place
 from git_hone.learner import loop
 
@@ -145,25 +145,13 @@ def drift_due(place: Place, config: Config, now: float) -> bool:
 
 @contextmanager
 def alone(file: Path) -> Iterator[int | None]:
-    """Holds a lock that children may inherit (`pass_fds`), so that it stands until the last of them has ended; None when somebody has it.
-    The file holds the pid of who took it. Raises OSError where it cannot be written."""
-    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        for last in (False,) * 10 + (True,):  # whoever only looks holds it for an instant
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if last:
-                    yield None
-                    return
-                time.sleep(0.02)
-            else:
-                break
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    """Holds a lock that children may inherit (`lock.held`), with the pid of who took it in the file. Whoever only looks holds it for an
+    instant, so that long is waited. Raises OSError where it cannot be written."""
+    with held(file, 0.2) as handle:
+        if handle is not None:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield handle
-    finally:
-        os.close(handle)
 
 
 def is_running(place: Place) -> bool:

@@ -49,7 +49,7 @@ def command(
       git hone generate src/reader.py --model qwen2.5-coder:7b --feedback
     """
     from git_hone.ci import generating
-    from git_hone.hooks.place import find
+    from git_hone.hooks.place import find, not_installed
 
     if feedback and as_json:
         raise UsageError("--feedback asks, and --json is for machines", tip="say one of them")
@@ -57,7 +57,7 @@ def command(
         raise UsageError("--task: empty")
     here = find(Path.cwd())
     if not here.inbox.is_dir():
-        raise UsageError("git-hone is not installed here", tip="run `git hone init`")
+        raise not_installed(here)
     done = generating.generate(
         here, file, task=task, model=model, prompt=prompt, force=force, timeout_s=timeout, max_tokens=max_tokens
     )

@@ -11,9 +11,8 @@ import click
 from git_hone.ci import attempts, choosing
 from git_hone.cli.answer import words
 from git_hone.cli.commands.route import BUDGET, from_top, read_task
-from git_hone.hooks.place import find
+from git_hone.hooks.place import find, not_installed
 from git_hone.learner import config
-from git_hone.learner.errors import UsageError
 
 
 @click.command("run", short_help="Carry a plan out around any command-line agent.")
@@ -60,7 +59,7 @@ def command(
     """
     place = find(Path.cwd())
     if not place.hone.is_dir():
-        raise UsageError(f"{place.cwd}: git-hone is not installed here", tip="run `git hone init`")
+        raise not_installed(place)
     text = read_task(text)
     files, unknown = from_top(place, files)
     judges = attempts.gates_of(place, config.load(place.agent / "learning-config.json").values, gates)

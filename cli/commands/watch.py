@@ -50,11 +50,11 @@ def command(
       git hone watch --once --json
       git hone watch src/io.py src/table.py
     """
-    from git_hone.hooks.place import find
+    from git_hone.hooks.place import find, not_installed
 
     place = find(Path.cwd())
     if not place.inbox.is_dir():
-        raise UsageError("git-hone is not installed here", tip="git hone init")
+        raise not_installed(place)
     if files:
         if once or force or dry_run or agreed is not None or as_json:
             raise UsageError(
