@@ -13,7 +13,7 @@ from git_hone.ci.digests import file_sha256
 from git_hone.hooks.place import Place
 from git_hone.learner.dataset.card import MANIFEST
 from git_hone.learner.errors import DataError, UsageError
-from git_hone.learner.store.segments import make_folder, sync_folder
+from git_hone.learner.store.segments import make_folder, sync
 
 FOLDER: Final = "sft"
 STAMP: Final = "last-export-"
@@ -43,7 +43,7 @@ def publish(target: Path, files: Mapping[str, bytes]) -> bool:
         beside.mkdir()
         for name, content in files.items():
             put(beside / name, content)
-        sync_folder(beside)
+        sync(beside)
         if target.exists():
             target.replace(old)
         try:
@@ -52,7 +52,7 @@ def publish(target: Path, files: Mapping[str, bytes]) -> bool:
             if old.exists():
                 old.replace(target)
             raise
-        sync_folder(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise DataError(f"{error.filename or target}: {error.strerror}", tip=TIP) from error
     finally:

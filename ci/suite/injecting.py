@@ -16,7 +16,7 @@ from git_hone.ci.arena.testing import COMMAND, Tested, run_tests
 from git_hone.ci.suite.candidates import is_run, is_source, is_test
 from git_hone.ci.suite.doctor import Doctor, Found
 from git_hone.ci.suite.trees import Trees, Unfit
-from git_hone.ci.suite.verifying import UNNOTICED, NotATask, Stopped, verify
+from git_hone.ci.suite.verifying import UNNOTICED, NotATask, Stopped, run_once, verify
 from git_hone.ci.suite.working import Work
 from git_hone.hooks import git
 from git_hone.learner.errors import DataError, UsageError
@@ -130,11 +130,7 @@ def _base(trees: Trees, doctor: Doctor) -> Base:
         arena = Arena(Path(base) / "arena", files, trees.content)
 
         def attempt(environment: Environment, python: Path) -> Tested:
-            arena.fill()
-            tested = run_tests(arena, environment, python, (*COMMAND, *tests), sandbox.Limits(seconds=WHOLE_SECONDS))
-            if sandbox.stopping():
-                raise Stopped
-            return tested
+            return run_once(arena, environment, python, (*COMMAND, *tests), {}, WHOLE_SECONDS)
 
         found = doctor.find(files, trees.text, attempt)
         if isinstance(found, str) or "passed" not in found.tested.outcomes.values():

@@ -70,19 +70,19 @@ def verify(
         whole = {path: file for path, file in {**files, **solution, **tests}.items() if file is not None}
 
         def after(environment: Environment, python: Path) -> Tested:
-            return _run(arena, environment, python, command, {**solution, **tests}, FIRST_LIMIT)
+            return run_once(arena, environment, python, command, {**solution, **tests}, FIRST_LIMIT)
 
         found = doctor.use(known, after) if known else doctor.find(whole, trees.text, after, day)
         if isinstance(found, str):
             raise NotATask("its environment cannot be made here", found)
         _passes(found)
         limit = max(LEAST_SECONDS, MULTIPLE * found.tested.ran.seconds)
-        befores, afters = [_run(arena, found.environment, found.python, command, tests, limit)], [found.tested]
+        befores, afters = [run_once(arena, found.environment, found.python, command, tests, limit)], [found.tested]
         if not split([one.outcomes for one in befores], [one.outcomes for one in afters]).fail_to_pass:
             raise NotATask(UNNOTICED, f"{list(found.tested.outcomes.values()).count(PASSED)} tests pass with and without it")
         for _ in range(RUNS - 1):
-            befores.append(_run(arena, found.environment, found.python, command, tests, limit))
-            afters.append(_run(arena, found.environment, found.python, command, {**solution, **tests}, limit))
+            befores.append(run_once(arena, found.environment, found.python, command, tests, limit))
+            afters.append(run_once(arena, found.environment, found.python, command, {**solution, **tests}, limit))
     told = split([one.outcomes for one in befores], [one.outcomes for one in afters])
     if not told.fail_to_pass:
         raise NotATask("its tests are flaky")
@@ -109,7 +109,10 @@ def _passes(found: Found) -> None:
         raise NotATask("no test passes with the change", tested.complaint)
 
 
-def _run(arena: Arena, environment: Environment, python: Path, command: tuple[str, ...], over: Overlay, seconds: float) -> Tested:
+def run_once(
+    arena: Arena, environment: Environment, python: Path, command: tuple[str, ...], over: Overlay, seconds: float
+) -> Tested:
+    """The tests in the arena as it was made, with `over` put on it. Raises Stopped."""
     arena.fill()
     arena.put(over)
     tested = run_tests(arena, environment, python, command, sandbox.Limits(seconds=seconds))
@@ -121,4 +124,4 @@ def _run(arena: Arena, environment: Environment, python: Path, command: tuple[st
 def again(arena: Arena, task: Task, python: Path, *, solved: bool) -> Tested:
     """One run of a task's tests, with or without its solution."""
     over = {**(task.solution if solved else {}), **task.tests}
-    return _run(arena, task.environment, python, task.test_command, over, task.time_limit_seconds)
+    return run_once(arena, task.environment, python, task.test_command, over, task.time_limit_seconds)

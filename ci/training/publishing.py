@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from git_hone.ci.training import base as bases
 from git_hone.ci.training import convert, lora, recipe
 from git_hone.learner import lineage
 from git_hone.learner.errors import DataError, HoneError, UsageError
+from git_hone.learner.store.segments import sync
 
 if TYPE_CHECKING:
     from git_hone.ci.training.train import Plan
@@ -59,7 +59,8 @@ def publish(made: Plan) -> Published:
             why_not = _gguf(made, folder) or why_not
         _lineage(made, fresh, result["used"])
         (fresh / MANIFEST).write_text(json.dumps(statement(made, fresh, result), indent=1, sort_keys=True) + "\n", "utf-8")
-        _durable(fresh)
+        for path in (*fresh.rglob("*"), fresh):  # before the folder gets its name
+            sync(path)
         if made.done.exists():
             shutil.rmtree(made.done)
         fresh.replace(made.done)
@@ -171,13 +172,3 @@ def _libraries() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _durable(folder: Path) -> None:
-    """fsync each file before the folder gets its name."""
-    for path in (*folder.rglob("*"), folder):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

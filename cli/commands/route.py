@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +15,7 @@ from git_hone.hooks.place import Place, find
 from git_hone.learner.errors import UsageError
 
 LARGEST_TASK = 4 << 20
+Command = TypeVar("Command", bound=Callable[..., object])
 
 
 class Budget(click.FloatRange):
@@ -25,15 +26,26 @@ class Budget(click.FloatRange):
         return usd if usd == usd else self.fail(f"{value} is no number of USD", param, ctx)
 
 
-BUDGET = Budget(min=0, max=1_000_000)
+ASKED = (
+    click.option("--task", "text", required=True, metavar="TEXT", help="What is to be done; `-` reads it from standard input."),
+    click.option("--file", "files", multiple=True, metavar="F", help="A file that it is about; more than one may be named."),
+    click.option("--kind", type=click.Choice(choosing.KINDS), help="What kind of work it is, where known."),
+    click.option("--difficulty", type=click.Choice(choosing.DIFFICULTIES), help="How hard it looks."),
+    click.option(
+        "--budget", type=Budget(min=0, max=1_000_000), metavar="USD", help="The most that all attempts together may cost."
+    ),
+)
+
+
+def about_a_task(function: Command) -> Command:
+    """The options that say what is to be done, of a command that decides who does it."""
+    for option in reversed(ASKED):
+        function = option(function)
+    return function
 
 
 @click.command("route")
-@click.option("--task", "text", required=True, metavar="TEXT", help="What is to be done; `-` reads it from standard input.")
-@click.option("--file", "files", multiple=True, metavar="F", help="A file that it is about; more than one may be named.")
-@click.option("--kind", type=click.Choice(choosing.KINDS), help="What kind of work it is, where known.")
-@click.option("--difficulty", type=click.Choice(choosing.DIFFICULTIES), help="How hard it looks.")
-@click.option("--budget", type=BUDGET, metavar="USD", help="The most that all attempts together may cost.")
+@about_a_task
 @click.option("--dry-run", is_flag=True, help="Do not put the decision on record.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(

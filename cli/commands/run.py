@@ -10,17 +10,13 @@ import click
 
 from git_hone.ci import attempts, choosing
 from git_hone.cli.answer import words
-from git_hone.cli.commands.route import BUDGET, from_top, read_task
+from git_hone.cli.commands.route import about_a_task, from_top, read_task
 from git_hone.hooks.place import find, not_installed
 from git_hone.learner import config
 
 
 @click.command("run", short_help="Carry a plan out around any command-line agent.")
-@click.option("--task", "text", required=True, metavar="TEXT", help="What is to be done; `-` reads it from standard input.")
-@click.option("--file", "files", multiple=True, metavar="F", help="A file that it is about; more than one may be named.")
-@click.option("--kind", type=click.Choice(choosing.KINDS), help="What kind of work it is, where known.")
-@click.option("--difficulty", type=click.Choice(choosing.DIFFICULTIES), help="How hard it looks.")
-@click.option("--budget", type=BUDGET, metavar="USD", help="The most that all attempts together may cost.")
+@about_a_task
 @click.option(
     "--gate", "gates", multiple=True, metavar="KIND=COMMAND", help="A command that judges an attempt: compile, lint, type, test."
 )

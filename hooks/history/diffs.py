@@ -13,6 +13,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
@@ -252,27 +253,18 @@ def _stream(
     cwd: Path, wanted: Iterable[str], shas: Sequence[str], at: int, roots: frozenset[str], texts: bool
 ) -> Iterator[CommitDiff]:
     """The commits of one git process, without the one it may have died on."""
-    with tempfile.TemporaryFile() as feed:
-        feed.write("".join(f"{sha}\n" for sha in wanted).encode())
-        feed.seek(0)
-        process = _spawn(cwd, AS_RECORDED if texts else PATCH, feed)
-        assert process.stdout is not None  # noqa: S101 - PIPE in _spawn
-        try:
-            held: CommitDiff | None = None
-            for commit in parse(process.stdout, texts):
-                if held is not None:
-                    yield from _up_to(held, shas, at, roots)
-                    at = _after(held, shas, at)
-                held = commit
-            if process.wait() == 0:
-                if held is not None:
-                    yield from _up_to(held, shas, at, roots)
-                    at = _after(held, shas, at)
-                yield from (_nothing(sha) for sha in shas[at:])
-        finally:
-            process.kill()
-            process.stdout.close()
-            process.wait()
+    with _asked(cwd, AS_RECORDED if texts else PATCH, wanted) as (process, out):
+        held: CommitDiff | None = None
+        for commit in parse(out, texts):
+            if held is not None:
+                yield from _up_to(held, shas, at, roots)
+                at = _after(held, shas, at)
+            held = commit
+        if process.wait() == 0:
+            if held is not None:
+                yield from _up_to(held, shas, at, roots)
+                at = _after(held, shas, at)
+            yield from (_nothing(sha) for sha in shas[at:])
 
 
 def _nothing(sha: str) -> CommitDiff:
@@ -292,11 +284,23 @@ def _up_to(held: CommitDiff, shas: Sequence[str], at: int, roots: frozenset[str]
     yield held
 
 
-def _spawn(cwd: Path, args: Sequence[str], stdin: IO[bytes]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        ["git", *git.safe(cwd), *OFFLINE, *args],
-        cwd=cwd, env=git.clean_env(), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1 << 20,
-    )  # fmt: skip
+@contextmanager
+def _asked(cwd: Path, args: Sequence[str], rows: Iterable[str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """git at work on these lines of input, and what it prints; ended when the block is left, however it is left."""
+    with tempfile.TemporaryFile() as feed:
+        feed.write("".join(f"{row}\n" for row in rows).encode())
+        feed.seek(0)
+        process = subprocess.Popen(
+            ["git", *git.safe(cwd), *OFFLINE, *args],
+            cwd=cwd, env=git.clean_env(), stdin=feed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1 << 20,
+        )  # fmt: skip
+        assert process.stdout is not None  # noqa: S101 - a PIPE
+        try:
+            yield process, process.stdout
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
 
 
 def _carefully(cwd: Path, sha: str, texts: bool) -> CommitDiff:
@@ -358,20 +362,11 @@ def merge_changes(cwd: Path, merges: Sequence[tuple[str, str]]) -> Generator[Mer
     """
     at = 0
     while at < len(merges):
-        with tempfile.TemporaryFile() as feed:
-            feed.write("".join(f"{sha} {parent}\n" for sha, parent in merges[at:]).encode())
-            feed.seek(0)
-            process = _spawn(cwd, RAW, feed)
-            assert process.stdout is not None  # noqa: S101 - PIPE in _spawn
-            try:
-                for sha, changes in _raw_stream(process.stdout):
-                    yield sha, changes
-                    at += 1
-                process.wait()
-            finally:
-                process.kill()
-                process.stdout.close()
-                process.wait()
+        with _asked(cwd, RAW, (f"{sha} {parent}" for sha, parent in merges[at:])) as (process, out):
+            for sha, changes in _raw_stream(out):
+                yield sha, changes
+                at += 1
+            process.wait()
         if at < len(merges):
             yield merges[at][0], None
             at += 1

@@ -18,7 +18,7 @@ from typing import Any, Final
 from git_hone.learner.store.columns import arrow_schema
 from git_hone.learner.store.locks import COMPACT, READERS, alone
 from git_hone.learner.store.reading import ABANDONED_S, Segment, Verified, living, scan
-from git_hone.learner.store.segments import TMP, digest, metadata, months, serialise, sync_folder, write
+from git_hone.learner.store.segments import TMP, digest, metadata, months, serialise, sync, write
 from git_hone.learner.tables import TABLES, Table
 
 FULL: Final = 32 * 2**20
@@ -146,7 +146,7 @@ def _remove_replaced(root: Path, table: Table, verified: Verified) -> tuple[int,
         for path in old:
             path.unlink(missing_ok=True)
         for folder in {path.parent for path in old}:
-            sync_folder(folder)
+            sync(folder)
     return len(old), 0
 
 

@@ -14,7 +14,7 @@ from git_hone.learner.store.columns import arrow_schema
 from git_hone.learner.store.compact import conform
 from git_hone.learner.store.locks import COMPACT, READERS, alone
 from git_hone.learner.store.reading import CACHE
-from git_hone.learner.store.segments import metadata, months, serialise, sync_folder, write
+from git_hone.learner.store.segments import metadata, months, serialise, sync, write
 from git_hone.learner.tables import TABLES, Table
 
 Change = Callable[[str, dict[str, Any]], "dict[str, Any] | None"]
@@ -79,4 +79,4 @@ def _write_anew(root: Path, table: Table, month: str, path: Path, rows: list[dic
         new = write(root, table, month, serialise(pa.table(columns, schema=schema)))
     if new != path:
         path.unlink()
-        sync_folder(path.parent)
+        sync(path.parent)

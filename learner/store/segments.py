@@ -111,7 +111,7 @@ def write(root: Path, table: Table, month: str, content: bytes) -> Path:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
-        sync_folder(folder)
+        sync(folder)
     except OSError as error:
         raise DataError(
             f"{error.filename or folder}: {error.strerror}", tip="nothing was written; free space or fix the rights"
@@ -125,12 +125,12 @@ def make_folder(folder: Path) -> None:
         return
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
+    sync(folder.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Make the names in a folder durable; of a file, what stands in it."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
