@@ -21,8 +21,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from git_hone.learner.entries import findings
 from git_hone.learner.errors import ConfigError
-from git_hone.learner.variants import breaks, bundled
+from git_hone.learner.variants import bundled
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ def load(folder: Path) -> list[Bundle]:
         return []
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}", tip="docs/how-to/context.md shows one") from None
-    findings = check(path, rows)
-    if findings:
-        raise ConfigError("\n".join(findings), tip="docs/how-to/context.md shows one")
+    found = check(path, rows)
+    if found:
+        raise ConfigError("\n".join(found), tip="docs/how-to/context.md shows one")
     return [
         Bundle(row["id"], tuple(Item(one["id"], one["kind"], one["value"], one.get("tokens", max(1, len(one["value"]) // 4)))
                                 for one in row["items"]), row.get("name", ""))
@@ -103,41 +104,13 @@ def schema() -> dict[str, Any]:
 def check(path: Path, rows: Any) -> list[str]:
     """What is wrong with the file's content: one line each, naming the place; empty when nothing is."""
     bundle = schema()["items"]
-    return _list(
-        f"{path}", rows, bundle, lambda where, row: _list(where, row["items"], bundle["properties"]["items"]["items"], _sized)
-    )
+    item = bundle["properties"]["items"]["items"]
+    return findings(f"{path}", rows, "bundle", bundle, more=lambda at, row: findings(at, row["items"], "item", item, more=_sized))
 
 
 def _sized(where: str, row: Mapping[str, Any]) -> list[str]:
     missing = row.get("kind") != "text" and "tokens" not in row
     return [f"{where}: tokens is missing: about how many does it take?"] if missing else []
-
-
-def _list(where: str, rows: Any, rule: Mapping[str, Any], more: Any) -> list[str]:
-    if not isinstance(rows, list) or not rows:
-        return [f"{where}: a list with at least one entry is wanted"]
-    found: list[str] = []
-    seen: set[str] = set()
-    for k, row in enumerate(rows):
-        place = f"{where}: entry {k + 1}"
-        if not isinstance(row, dict):
-            found.append(f"{place}: an object is wanted")
-            continue
-        place += f" ({row['id']})" if isinstance(row.get("id"), str) else ""
-        missing = [name for name in rule["required"] if name not in row]
-        found += [f"{place}: {name} is missing" for name in missing]
-        for name, value in row.items():
-            known = rule["properties"].get(name)
-            if known is None:
-                found.append(f"{place}: unknown key {name!r}; known: {', '.join(rule['properties'])}")
-            elif known.get("type") != "array" and (says := breaks(value, known)):
-                found.append(f"{place}: {name}: {says}, not {json.dumps(value)[:80]}")
-        if str(row.get("id")) in seen:
-            found.append(f"{place}: the id is already there")
-        seen.add(str(row.get("id")))
-        if not missing:
-            found += more(place, row)
-    return found
 
 
 class Shown(NamedTuple):

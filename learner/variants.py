@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from git_hone.learner.entries import findings, near
 from git_hone.learner.errors import ConfigError
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
@@ -235,9 +236,9 @@ def refresh(folder: Path, file: str, counts: Mapping[str, tuple[float, float]]) 
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
-    findings = _findings(path, list(rows), "prompt" if path.name == PROMPTS else "model")
-    if findings:
-        raise ConfigError("\n".join(findings), tip="docs/reference/variants.md says what an entry may hold; nothing was written")
+    found = _findings(path, list(rows), "prompt" if path.name == PROMPTS else "model")
+    if found:
+        raise ConfigError("\n".join(found), tip="docs/reference/variants.md says what an entry may hold; nothing was written")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     part.write_bytes(_text(rows))
@@ -270,20 +271,14 @@ def _row(one: Prompt | Model) -> dict[str, Any]:
     return row | {"wins": round(one.wins, 6), "trials": round(one.trials, 6)}
 
 
-def _near(word: str, known: Iterable[str], n: int) -> list[str]:
-    from difflib import get_close_matches
-
-    return get_close_matches(word, list(known), n)
-
-
 def find(variants: Iterable[Variant], id_: str, file: str) -> Variant:
     """The variant of this id. Raises ConfigError with the nearest known id."""
     known = {one.id: one for one in variants}
     if id_ in known:
         return known[id_]
-    near = _near(id_, known, 1)
+    close = near(id_, known)
     raise ConfigError(
-        f".agent/{file}: there is no {id_!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+        f".agent/{file}: there is no {id_!r}" + (f"; did you mean {close!r}?" if close else ""),
         tip=f"known: {', '.join(known) or 'none'}; `git hone variants add` adds one",
     )
 
@@ -314,38 +309,15 @@ def _read(path: Path, kind: str) -> list[dict[str, Any]] | None:
         rows = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not JSON: {error}", tip="mend it, or delete it to have the defaults back") from None
-    findings = _findings(path, rows, kind)
-    if findings:
-        raise ConfigError("\n".join(findings), tip="what an entry may hold: docs/reference/variants.md")
+    found = _findings(path, rows, kind)
+    if found:
+        raise ConfigError("\n".join(found), tip="what an entry may hold: docs/reference/variants.md")
     return list(rows)
 
 
 def _findings(path: Path, rows: Any, kind: str) -> list[str]:
-    """What is wrong, a line each. The rules of the schema are few, so they are applied here: importing jsonschema costs more than a
-    whole decision may. A test holds the two against each other."""
-    if not isinstance(rows, list) or not rows:
-        return [f"{path}: a list of {kind}s with at least one entry is wanted"]
-    found: list[str] = []
-    seen: dict[str, int] = {}
-    allowed = schema()["$defs"][kind]
-    for k, row in enumerate(rows):
-        where = f"{path}: entry {k + 1}"
-        if not isinstance(row, dict):
-            found.append(f"{where}: an object is wanted")
-            continue
-        where += f" ({row['id']})" if isinstance(row.get("id"), str) else ""
-        found += [f"{where}: {name} is missing" for name in allowed["required"] if name not in row]
-        for name, value in row.items():
-            rule = allowed["properties"].get(name)
-            if rule is None:
-                near = _near(name, allowed["properties"], 1)
-                found.append(f"{where}: unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-            elif says := breaks(value, rule) or _senseless(name, value):
-                found.append(f"{where}: {name}: {says}, not {json.dumps(value)[:80]}")
-        if isinstance(row.get("id"), str) and row["id"] in seen:
-            found.append(f"{where}: the id is already that of entry {seen[row['id']] + 1}")
-        seen.setdefault(str(row.get("id")), k)
-    return found
+    defs = schema()["$defs"]
+    return findings(f"{path}", rows, kind, defs[kind], defs=defs, senseless=_senseless)
 
 
 def _senseless(name: str, value: Any) -> str | None:
@@ -360,33 +332,4 @@ def _senseless(name: str, value: Any) -> str | None:
         except ValueError:
             pass
         return "an address such as http://127.0.0.1:8080/v1"
-    return None
-
-
-_TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "string": (str,), "number": (int, float), "integer": (int,), "boolean": (bool,), "object": (dict,),
-}  # fmt: skip
-
-
-def breaks(value: Any, rule: Mapping[str, Any]) -> str | None:
-    """What the rule wants, when `value` is not that."""
-    if "$ref" in rule:
-        rule = schema()["$defs"][rule["$ref"].rsplit("/", 1)[1]] | {key: rule[key] for key in rule if key != "$ref"}
-    if "enum" in rule:
-        return None if value in rule["enum"] else f"one of {', '.join(rule['enum'])}"
-    kind = rule["type"]
-    if kind == "integer" and isinstance(value, float) and value.is_integer():
-        value = int(value)  # 5.0 is an integer in JSON Schema
-    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean") or value != value:
-        return f"a {kind}"
-    if isinstance(value, str):
-        if not rule.get("minLength", 0) <= len(value) <= rule.get("maxLength", len(value)):
-            return f"{rule.get('minLength', 0)} to {rule.get('maxLength', 'any number of')} characters"
-        if "pattern" in rule and not re.search(rule["pattern"], value):
-            return f"text like {rule['pattern']}"
-    elif not isinstance(value, bool):
-        if value < rule.get("minimum", value):
-            return f"at least {rule['minimum']}"
-        if value > rule.get("maximum", value):
-            return f"at most {rule['maximum']}"
     return None

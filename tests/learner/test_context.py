@@ -37,9 +37,9 @@ def test_the_file_is_read_and_none_is_no_fault(tmp_path: Path) -> None:
     ("change", "says"),
     [
         (lambda rows: rows[0].pop("id"), "entry 1: id is missing"),
-        (lambda rows: rows[1].update(id="style"), "entry 2 (style): the id is already there"),
+        (lambda rows: rows[1].update(id="style"), "entry 2 (style): the id is already that of entry 1"),
         (lambda rows: rows[0].update(item=1), "unknown key 'item'"),
-        (lambda rows: rows[0].update(items=[]), "entry 1 (style): a list with at least one entry"),
+        (lambda rows: rows[0].update(items=[]), "entry 1 (style): a list of items with at least one entry"),
         (lambda rows: rows[0]["items"][0].update(kind="web"), "entry 1 (guide): kind: one of files, doc, pattern, text"),
         (lambda rows: rows[0]["items"][0].update(tokens=-1), "tokens: at least 1"),
         (lambda rows: rows[0]["items"][0].pop("tokens"), "tokens is missing"),
@@ -53,7 +53,7 @@ def test_a_wrong_file_is_refused_by_file_and_place(tmp_path: Path, change: Any, 
     with pytest.raises(ConfigError) as caught:
         context.load(tmp_path)
     assert says in caught.value.message and context.FILE in caught.value.message
-    own = ("tokens is missing", "already there")  # what a schema cannot say
+    own = ("tokens is missing", "already that of")  # what a schema cannot say
     assert any(one in says for one in own) or list(jsonschema.Draft202012Validator(context.schema()).iter_errors(rows))
 
 
