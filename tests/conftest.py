@@ -93,3 +93,13 @@ def repo(tmp_path: Path) -> Callable[..., Repo]:
         return made
 
     return make
+
+
+@pytest.fixture
+def ready(repo: Callable[..., Repo]) -> Repo:
+    """A repository that records."""
+    made = repo()
+    made.write("a.py", "x = 1\n")
+    made.commit("one")
+    (made.path / ".git/hone/inbox").mkdir(parents=True)
+    return made

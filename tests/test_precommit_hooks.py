@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,15 +63,6 @@ def signals(repo: Repo) -> list[dict[str, Any]]:
     done = subprocess.run([sys.executable, "-c", code], cwd=repo.path, capture_output=True, text=True, check=True)
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
-
-
-@pytest.fixture
-def ready(repo: Callable[..., Repo]) -> Repo:
-    made = repo()
-    made.write("a.py", "x = 1\n")
-    made.commit("one")
-    (made.path / ".git/hone/inbox").mkdir(parents=True)
-    return made
 
 
 def configure(repo: Repo, entry: str) -> None:

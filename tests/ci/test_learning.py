@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -100,14 +100,6 @@ def test_no_value_adds_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "summary").stat().st_size < 1 << 20
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     assert not github.tell(Told({}, "text"))
-
-
-@pytest.fixture
-def here(repo: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    made = repo()
-    monkeypatch.chdir(made.path)
-    assert main(["init"]) == 0
-    return made
 
 
 def test_promoting_touches_nothing_that_a_person_works_on(here: Any, capsys: pytest.CaptureFixture[str]) -> None:

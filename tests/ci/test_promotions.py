@@ -19,14 +19,6 @@ AT = datetime(2026, 11, 21, tzinfo=timezone.utc)
 LINE = {"what": "deploy", "role": "coder", "from": None, "to": "abc", "server": "http://127.0.0.1:11434", "reason": "/home/ann"}
 
 
-@pytest.fixture
-def here(repo: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    made = repo()
-    monkeypatch.chdir(made.path)
-    assert main(["init"]) == 0
-    return made
-
-
 def told(path: Path, commit: str) -> list[dict[str, Any]]:
     return [one for one in notes.events(notes.read(path, [commit]).get(commit, "")) if one["type"] == "promotion"]
 

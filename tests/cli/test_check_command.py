@@ -24,15 +24,11 @@ class Repo(Protocol):
 
 
 @pytest.fixture
-def ready(repo: Callable[..., Repo], monkeypatch: pytest.MonkeyPatch) -> Repo:
-    """A repository that records, with the current folder in it and nobody who drains the inbox."""
-    made = repo()
-    made.write("a.py", "x = 1\n")
-    made.commit("one")
-    (made.path / ".git/hone/inbox").mkdir(parents=True)
-    monkeypatch.chdir(made.path)
+def ready(ready: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """With the current folder in it and nobody who drains the inbox."""
+    monkeypatch.chdir(ready.path)
     monkeypatch.setattr(worker, "start", lambda place: None)
-    return made
+    return ready
 
 
 def rows(repo: Repo) -> list[dict[str, Any]]:

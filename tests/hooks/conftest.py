@@ -18,6 +18,7 @@ from git_hone.hooks.install import setup
 from git_hone.hooks.place import Place, find
 from git_hone.hooks.player import Player
 from git_hone.hooks.view import show
+from git_hone.learner.store import Store
 
 VARIANT = os.environ.get("HONE_VARIANT", "")
 """The same scenarios in other circumstances: sha256 | hooks-path | worktree: all in a linked work tree | eager: see `eagerly`; or
@@ -109,6 +110,19 @@ class Play(Player):
 
     def outcomes(self, rev: str = "HEAD") -> list[str]:
         return [o["kind"] for o in self.show(rev)["outcomes"]]
+
+
+def lines(p: Play, rev: str = "HEAD") -> tuple[int, int, int]:
+    """(ai, human, unknown) of a commit."""
+    assert not p.failed
+    seen = p.show(rev)["lines"]
+    return seen["ai"], seen["human"], seen["unknown"]
+
+
+def live(p: Play) -> list[dict[str, Any]]:
+    """All live changes in the record that hold lines of an agent."""
+    p.show()
+    return [row for row in Store(p.place.data).rows("changes") if row["state"] == "live" and row["lines_ai"]]
 
 
 EAGER = """#!/bin/sh

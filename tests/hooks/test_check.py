@@ -84,16 +84,6 @@ def python(code: str) -> tuple[str, ...]:
     return sys.executable, "-c", code
 
 
-@pytest.fixture
-def ready(repo: Callable[..., Repo]) -> Repo:
-    """A repository that records."""
-    made = repo()
-    made.write("a.py", "x = 1\n")
-    made.commit("one")
-    (made.path / ".git/hone/inbox").mkdir(parents=True)
-    return made
-
-
 # --- what goes through
 
 

@@ -20,12 +20,9 @@ from git_hone.hooks.drain import drain
 from git_hone.hooks.place import find
 from git_hone.learner.store import Store
 
-Play = Any
+from .conftest import Play, block
+
 KILLS = int(os.environ.get("HONE_KILLS", "25"))
-
-
-def block(tag: str, lines: int = 10) -> str:
-    return "".join(f"def {tag}_{k}(x): return x + {k}\n" for k in range(lines))
 
 
 def settled(p: Play) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,18 +17,7 @@ from git_hone.hooks.place import find
 from git_hone.hooks.reports.trees import measured_tree
 from git_hone.learner.store import Store
 
-Play = Any
-
-
-def block(tag: str, lines: int = 10) -> str:
-    return "".join(f"def {tag}_{k}(x): return x + {k}\n" for k in range(lines))
-
-
-def lines(p: Play, rev: str = "HEAD") -> tuple[int, int, int]:
-    """(ai, human, unknown) of a commit."""
-    assert not p.failed
-    seen = p.show(rev)["lines"]
-    return seen["ai"], seen["human"], seen["unknown"]
+from .conftest import Play, block, lines
 
 
 def move(p: Play, repo: Path) -> Play:

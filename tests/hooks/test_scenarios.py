@@ -6,30 +6,17 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from git_hone.hooks import notes
 
-Play = Any
-
-
-def block(tag: str, lines: int = 10) -> str:
-    return "".join(f"def {tag}_{k}(x): return x + {k}\n" for k in range(lines))
+from .conftest import Play, block, live
 
 
 def plain(p: Play) -> str:
     p.turn("src/new.py", "a")
     return str(p.commit("c"))
-
-
-def live(p: Play) -> list[dict[str, Any]]:
-    """All live changes in the record."""
-    from git_hone.learner.store import Store
-
-    p.show()
-    return [row for row in Store(p.place.data).rows("changes") if row["state"] == "live" and row["lines_ai"]]
 
 
 def test_plain_commit_names_session_model_and_tool_calls_and_has_a_note(p: Play) -> None:

@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from git_hone.learner.store import Store
-
-Play = Any
-
-
-def block(tag: str, lines: int = 10) -> str:
-    return "".join(f"def {tag}_{k}(x): return x + {k}\n" for k in range(lines))
-
-
-def lines(p: Play, rev: str = "HEAD") -> tuple[int, int, int]:
-    """(ai, human, unknown) of a commit."""
-    assert not p.failed
-    seen = p.show(rev)["lines"]
-    return seen["ai"], seen["human"], seen["unknown"]
-
-
-def live(p: Play) -> list[dict[str, Any]]:
-    return [row for row in Store(p.place.data).rows("changes") if row["state"] == "live" and row["lines_ai"]]
+from .conftest import Play, block, lines, live
 
 
 def no_marker(text: str) -> str:
