@@ -14,8 +14,6 @@ from git_hone.learner.errors import DataError, HoneError, UsageError
 from git_hone.learner.gating import evaluation
 
 MERGED: Final = by_hand.MERGED
-KIND: Final = "Q8_0"
-"""Of a merged model. On a coarser grid most of an adapter is rounded away (docs/explanation/gate.md)."""
 
 
 class NotPromoted(HoneError):
@@ -70,11 +68,12 @@ def find(agent: Path, role: str, folder: Path | None, base_name: str) -> Candida
     return Candidate(id_, folder, gguf, base, of, header.read(Path(base.at)).number("context_length"))
 
 
-def merged(of: Candidate) -> Path:
-    """The base with the adapter merged in, beside the adapter; made where it is not there yet. The same input gives the same bytes."""
+def merged(of: Candidate, kind: str) -> Path:
+    """The base with the adapter merged in, beside the adapter, of type `kind`; made where it is not there yet. The same input gives the same
+    bytes."""
     target = of.folder / MERGED
-    if not target.is_file():
-        merge.merge(Path(of.base.at), of.folder, target, KIND, base_sha256=of.base.sha256, least=by_hand.LEAST_KEPT)
+    if not target.is_file() or header.read(target).fields.get("general.file_type") != merge.KINDS[kind]:
+        merge.merge(Path(of.base.at), of.folder, target, kind, base_sha256=of.base.sha256, least=by_hand.LEAST_KEPT)
     head = header.read(target)  # whole? llama.cpp ends the process on a damaged one
     told = head.fields.get(convert.BASE_SHA256), head.fields.get(convert.ADAPTER_SHA256)
     if head.is_adapter or told != (of.base.sha256, file_sha256(of.folder / lora.WEIGHTS)):

@@ -58,7 +58,12 @@ def prepare(place: Place, asked: Asked) -> tuple[candidates.Candidate, Target, P
     settings = configuration.load(place.agent / "learning-config.json")
     found = candidates.find(place.agent, asked.role, asked.adapter, asked.base or str(settings["autoTrain.baseModel"]))
     target = targets.connect(asked.server, local_only=bool(settings["privacy.local_only"]))
-    return found, target, candidates.merged(found) if target.merged else found.gguf, settings
+    return (
+        found,
+        target,
+        candidates.merged(found, str(settings["autoDeploy.mergeType"])) if target.merged else found.gguf,
+        settings,
+    )
 
 
 def deploy(place: Place, asked: Asked) -> Done:

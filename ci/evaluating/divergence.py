@@ -16,8 +16,6 @@ from git_hone.learner.errors import HoneError
 from git_hone.learner.suite.tasks import digest
 
 RULES: Final = 1
-TIMES: Final = 5
-"""So many times the base's size is taken in memory, at F16."""
 
 
 def measured(model: Path, adapter: Path | None, base_name: str, kept: Path) -> float | None:
@@ -37,8 +35,7 @@ def measured(model: Path, adapter: Path | None, base_name: str, kept: Path) -> f
     found = kept / f"{digest([RULES, 'divergence', *map(file_sha256, (base, served, trained))])}.json"
     if found.is_file():
         return float(json.loads(found.read_text("utf-8"))["kl"])
-    size, free = bases.gguf(base, base.name).size, bases.memory_free()
-    if size is None or (free is not None and 2 * TIMES * size.parameters > free):
+    if not integrity.affordable(base):
         return None
     made = integrity.parity(base, served, served.parent, merged=adapter is None)
     kept.mkdir(parents=True, exist_ok=True)

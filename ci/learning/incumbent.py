@@ -137,7 +137,8 @@ def weights(place: Place, champion: Champion | None, of: Settings) -> tuple[str,
             tip="name its base with --base",
         )
     if champion.file == candidates.MERGED:
-        file = candidates.merged(candidates.find(place.agent, of.role, champion.folder, str(base)))
+        kind = str(configuration.load(place.agent / "learning-config.json")["autoDeploy.mergeType"])
+        file = candidates.merged(candidates.find(place.agent, of.role, champion.folder, str(base)), kind)
     else:
         file = champion.folder / publishing.GGUF
     if champion.sha256 not in (None, (found := file_sha256(file))):

@@ -14,11 +14,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from git_hone.ci.digests import file_sha256
+from git_hone.ci.training import base as bases
 from git_hone.ci.training import convert, header, lora, merge, needs
 from git_hone.learner.errors import DataError, HoneError, UsageError
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST_KL: Final = 5e-4
 """Nats, mean over tokens. Same adapter, other program: 0.0001 was measured; rows in the wrong order: 0.002."""
+TIMES: Final = 5
+"""So many times the base's size is taken in memory, at F16."""
 NAME: Final = re.compile(rf"^(blk\.\d+\.(?:{'|'.join(convert.NAMES.values())})\.weight)\.lora_([ab])$")
 PROMPTS: Final = (
     "Write a Python function that returns the larger of two numbers.",
@@ -172,6 +176,41 @@ def parity(
             numpy.load(folder / f"{name}.npy", allow_pickle=False).astype("f8") for name in ("scores_peft", "scores_llama")
         )
     return compared(theirs, mine)
+
+
+@contextmanager
+def against(
+    base: Path, adapter: Path, prompts: Sequence[str] = PROMPTS, timeout_s: float = 600.0
+) -> Iterator[Callable[[Path], Parity]]:
+    """What rounding costs: a function that compares a whole model, into which the GGUF adapter was merged, with the base and the adapter side by
+    side. Both by llama.cpp, with every weight in F16 at least, so that the numbers in the files are compared and not the ways to compute.
+
+    With peft's scores in place of the base's and the adapter's the numbers are the same to 0.00001 nats, and need torch. Takes about five times the
+    base's size on disk and in memory. Raises UsageError without llama.cpp, DataError when it dies.
+    """
+    import numpy
+
+    needs.check(("llama_cpp",), "measuring what a type costs")
+    with tempfile.TemporaryDirectory(prefix="hone-rounding-") as name:
+        folder = Path(name)
+        (folder / "prompts.json").write_text(json.dumps(list(prompts)), "utf-8")
+
+        def scores(model: Path, adapter: Path | None) -> NDArray[np.float64]:
+            _child("scores_llama", folder, model, adapter, timeout_s)
+            return numpy.asarray(numpy.load(folder / "scores_llama.npy", allow_pickle=False).astype("f8"))
+
+        beside = scores(merge.widened(base, folder / "wide.gguf"), adapter)
+
+        def measure(merged: Path) -> Parity:
+            return compared(beside, scores(merge.widened(merged, folder / "wide.gguf"), None))
+
+        yield measure
+
+
+def affordable(base: Path) -> bool:
+    """Whether this machine's memory holds what `parity` and `against` need for a base; true where nobody says how much is free."""
+    size, free = bases.gguf(base, base.name).size, bases.memory_free()
+    return size is not None and (free is None or 2 * TIMES * size.parameters <= free)
 
 
 def compared(theirs: NDArray[np.float64], mine: NDArray[np.float64]) -> Parity:

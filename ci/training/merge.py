@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 KINDS: Final = {"F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q5_1": 9, "Q5_0": 8, "Q4_1": 3, "Q4_0": 2}
 """Types that gguf can write -> llama.cpp's number for a file of them."""
+WIDE: Final = ("F32", "F16", "BF16")
+"""Types whose numbers are no multiples of a step, so that nothing is rounded to a grid of blocks."""
 MISSING: Final = ("split.count", "split.no", "split.tensors.count")
 
 
@@ -58,21 +60,20 @@ def widened(base: Path, target: Path) -> Path:
     """Write the GGUF model `base` with its matrices in F16 to `target`: the same model where no type is wider, for comparisons."""
     need("gguf", "reading a model")
     head = header.read(base)
-    narrow = {name: tensor for name, tensor in head.tensors.items() if tensor.type not in ("F32", "F16", "BF16")}
-    return _write(head, target, "F16", {}, 0.0, {}, frozenset(narrow)).path
+    return _write(head, target, "F16", {}, 0.0, {}, keep=frozenset(WIDE)).path
 
 
 def _write(
-    head: header.Header, target: Path, kind: str, deltas: Deltas, scale: float, more: dict[str, str], also: frozenset[str] = frozenset(),
-    *, least: float = 0.0,
+    head: header.Header, target: Path, kind: str, deltas: Deltas, scale: float, more: dict[str, str], *, keep: frozenset[str] | None = None,
+    least: float = 0.0,
 ) -> Merged:  # fmt: skip
-    """`also`: tensors that become `kind` although nothing is added to them."""
+    """`keep`: types that stay as they are, all others becoming `kind`; None: what no delta touches stays, where its type is no wider."""
     gguf = need("gguf", "writing a model")
     if head.fields.get("split.count", 1) not in (0, 1):
         raise DataError(f"{head.path}: one part of a split model", tip="join the parts with llama-gguf-split --merge")
     with writing(gguf, target, head.arch) as writer:
         _fields(gguf, head.path, writer, {**more, "general.file_type": KINDS[kind]})
-        kinds = {name: _kind(head.tensors[name], kind, name in deltas or name in also) for name in head.tensors}
+        kinds = {name: _kind(tensor, kind, name in deltas, keep) for name, tensor in head.tensors.items()}
         for name, tensor in head.tensors.items():
             writer.add_tensor_info(name, tensor.shape, *_sizes(gguf, tensor.shape, kinds[name]))
         writer.write_header_to_file()
@@ -140,14 +141,20 @@ def _fields(gguf: Any, base: Path, writer: Any, more: dict[str, Any]) -> None:
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
 
 
-def _kind(tensor: header.Tensor, kind: str, changed: bool) -> str:
+def _kind(tensor: header.Tensor, kind: str, changed: bool, keep: frozenset[str] | None = None) -> str:
     """The type of a tensor in the new file.
 
     >>> _kind(header.Tensor((64,), "F32", 0, 256), "Q8_0", False), _kind(header.Tensor((64, 48), "F16", 0, 6144), "Q8_0", True)
     ('F32', 'F16')
+    >>> _kind(header.Tensor((64, 64), "F32", 0, 16384), "F16", False, frozenset(WIDE))
+    'F32'
     """
     if len(tensor.shape) < 2:
         return tensor.type
+    if keep is not None:
+        changed = tensor.type not in keep
+        if not changed:
+            return tensor.type
     bits = {name: 8 * size / block for name, block, size in header.TYPES.values()}
     if not changed and bits[tensor.type] <= bits[kind]:
         return tensor.type

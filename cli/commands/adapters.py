@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from git_hone.ci.training.by_hand import Written
+    from git_hone.ci.training.by_hand import Cost, Written
+    from git_hone.learner.config import Config
 
 DIR = click.argument("adapter", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 BASE = click.option(
@@ -78,23 +79,33 @@ def convert(adapter: Path, base: str | None, out: Path | None, kind: Any, as_jso
 @DIR
 @BASE
 @OUT
-@click.option("--type", "kind", default="Q8_0", show_default=True, metavar="TYPE",
-              help="Of the weights: F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1 or Q4_0.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Write it although most of the adapter is rounded away.")
+@click.option("--type", "kind", metavar="TYPE",
+              help="Of the weights: F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1 or Q4_0.  [default: autoDeploy.mergeType]")  # fmt: skip
+@click.option("--costs", is_flag=True, help="Write nothing; measure what each type costs.")
+@click.option("--force", is_flag=True, help="Write it although most of the adapter, or too much of the base, is rounded away.")
 @AS_JSON
-def merge(adapter: Path, base: str | None, out: Path | None, kind: str, force: bool, as_json: bool) -> None:
+def merge(adapter: Path, base: str | None, out: Path | None, kind: str | None, costs: bool, force: bool, as_json: bool) -> None:
     """Write the base with the adapter in DIR merged in as one whole model, DIR/merged.gguf unless said otherwise.
 
-    Says how much of the adapter's change is left after rounding to the type. Less than half is refused: on a grid of four bits a small adapter
-    is gone. Evaluate the file that will be served.
+    Every weight that the adapter touches is rounded anew to the type, the base's own with it. Says how much of the adapter's change is left, and,
+    where llama.cpp is installed, how far the new file is from base and adapter side by side, in nats a token. Less than half of the change, or more
+    than promotion.maxDivergence nats, is refused. --costs says both of every type. Evaluate the file that will be served.
 
     \b
-    Example:
+    Examples:
+      git hone adapters merge ./my-lora --base model.gguf --costs
       git hone adapters merge ./my-lora --base model.gguf --type F16 --out merged.gguf
     """
     from git_hone.ci.training import by_hand
 
-    _say(by_hand.merged(adapter, _base(base), out, kind, force=force), as_json)
+    if costs:
+        found = by_hand.costs(adapter, _base(base), lambda one: None if as_json else click.echo(_cost(one)))
+        if as_json:
+            click.echo(json.dumps({"version": 1, "costs": [one._asdict() for one in found]}))
+        return
+    config = _config()
+    most, kind = float(config["promotion.maxDivergence"]), kind or str(config["autoDeploy.mergeType"])
+    _say(by_hand.merged(adapter, _base(base), out, kind, force=force, most=most), as_json)
 
 
 @command.command("check")
@@ -181,11 +192,28 @@ def _base(named: str | None) -> str:
     """The base that was named, else the configured one."""
     if named:
         return named
+    return str(_config()["autoTrain.baseModel"])
+
+
+def _config() -> Config:
+    """That of this repository; outside of one, what holds where nothing is set."""
     from git_hone.hooks.install.agent_folder import CONFIG
     from git_hone.hooks.place import find
     from git_hone.learner import config
+    from git_hone.learner.errors import UsageError
 
-    return str(config.load(find(Path.cwd()).agent / CONFIG)["autoTrain.baseModel"])
+    try:
+        place = find(Path.cwd())
+    except UsageError:
+        return config.Config(config.DEFAULTS)
+    return config.load(place.agent / CONFIG)
+
+
+def _cost(one: Cost) -> str:
+    far = "not measured: pip install 'git-hone[serve]'"
+    if one.divergence is not None:
+        far = f"{one.divergence:.2g} nats a token (worst {one.worst:.2g}), the same word first at {one.top:.0%} of tokens"
+    return f"{one.kind:5} {one.bytes / 1e6:7.0f} MB  {one.kept:4.0%} of the change  {far}"
 
 
 def _say(done: Written, as_json: bool) -> None:
@@ -193,4 +221,8 @@ def _say(done: Written, as_json: bool) -> None:
         click.echo(json.dumps({"version": 1, **done._asdict(), "path": str(done.path)}))
         return
     kept = "" if done.kept is None else f", {done.kept:.0%} of the change is in it"
+    if done.divergence is not None:
+        kept += f", {done.divergence:.2g} nats a token from base and adapter"
+    elif done.kept is not None:
+        kept += ", how far it is from base and adapter was not measured (git-hone[serve])"
     click.echo(f"{done.path}: {done.layers} layers{kept}, SHA-256 {done.sha256[:12]}")

@@ -76,3 +76,17 @@ def test_a_checkpoint_is_chosen_without_a_look_at_the_tasks(house: House, adapte
     limit = told["incumbent"] + 0.15  # as `git hone demo --train` sets it
     assert told["id"] == (whole["id"] if whole["nats"] <= limit else early["id"] if early["nats"] <= limit else None)
     assert not (here.agent / "promotions.jsonl").exists(), "no look was taken"
+
+
+@pytest.mark.exhaustive
+def test_a_merge_that_rounds_the_base_too_far_is_not_written(house: House, adapter: Path, tmp_path: Path) -> None:
+    out = tmp_path / "merged.gguf"
+    asked = ("adapters", "merge", adapter, "--base", MODEL, "--out", out, "--json")
+    refused = house.hone(*asked, "--type", "Q8_0")
+    assert refused.returncode == 2 and "at most 0.0005 may be" in refused.stderr
+    assert not out.exists()
+    told = json.loads(house.hone(*asked).stdout)
+    assert told["divergence"] < 5e-5 and told["kept"] > 0.999, "F16 is what holds, where nothing else is configured"
+    assert integrity.parity(BASE, out, adapter, merged=True).kl == pytest.approx(told["divergence"], abs=2e-5), "as peft sees it"
+    forced = json.loads(house.hone(*asked, "--type", "Q8_0", "--force").stdout)
+    assert forced["divergence"] > 5e-4 and forced["kept"] > 0.99, "the adapter is whole; the base was rounded a second time"

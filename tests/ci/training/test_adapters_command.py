@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from git_hone.ci.training import convert, header
+from git_hone.ci.training import by_hand, convert, header, integrity, merge
 from git_hone.cli import main
 
 from .conftest import Tiny
@@ -136,3 +138,56 @@ def test_a_missing_extra_is_named_with_its_command(
     assert "needs torch" in capsys.readouterr().err
     assert hone("check", made.adapter / "adapter.gguf", "--base", made.base, "--scores") == 2
     assert "--trained" in capsys.readouterr().err
+
+
+def measured(monkeypatch: pytest.MonkeyPatch, *nats: float) -> None:
+    """llama.cpp is there, and says this of one merged model after the other; `tests/train` asks it."""
+    left = list(nats)
+
+    @contextmanager
+    def against(base: Path, adapter: Path) -> Iterator[Callable[[Path], integrity.Parity]]:
+        assert header.read(adapter).is_adapter
+        yield lambda merged: integrity.Parity(left.pop(0), 0.5, 0.75, len(header.read(merged).tensors))
+
+    monkeypatch.setattr(by_hand, "_measurable", lambda model: True)
+    monkeypatch.setattr(integrity, "against", against)
+
+
+def test_a_type_that_rounds_too_much_away_is_refused_by_the_configured_limit(
+    made: Tiny, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("merge", made.adapter, "--base", made.base, "--type", "Q8_0")
+    measured(monkeypatch, 0.0031, 0.0031, 0.0031)
+    assert hone(*words) == 2
+    said = capsys.readouterr().err
+    assert (
+        "not written: at Q8_0 it is 0.0031 nats a token from base and adapter, at most 0.0005 may be" in said
+        and "--costs" in said
+    )
+    assert sorted(file.name for file in made.adapter.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert hone(*words, "--force", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["divergence"] == 0.0031
+    subprocess.run(["git", "init", "-q"], check=True)
+    agent = Path(".agent")
+    agent.mkdir()
+    (agent / "learning-config.json").write_text('{"promotion": {"maxDivergence": 0.005}, "autoDeploy": {"mergeType": "Q8_0"}}')
+    assert hone(*words[:-2]) == 0
+    assert "0.0031 nats a token from base and adapter" in capsys.readouterr().out
+    assert header.read(made.adapter / "merged.gguf").tensors["blk.0.attn_v.weight"].type == "Q8_0"
+
+
+def test_the_cost_of_each_type_is_said_and_nothing_is_written(
+    made: Tiny, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("merge", made.adapter, "--base", made.base, "--costs")
+    monkeypatch.setattr(by_hand, "_measurable", lambda model: False)
+    assert hone(*words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(merge.KINDS)
+    assert all("not measured: pip install 'git-hone[serve]'" in line for line in lines)
+    measured(monkeypatch, *(k / 1000 for k in range(8)))
+    assert hone(*words, "--json") == 0
+    told = json.loads(capsys.readouterr().out)["costs"]
+    assert [(one["kind"], one["divergence"]) for one in told] == [(kind, k / 1000) for k, kind in enumerate(merge.KINDS)]
+    assert told[0]["bytes"] > told[1]["bytes"] > told[-1]["bytes"]
+    assert sorted(file.name for file in made.adapter.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]

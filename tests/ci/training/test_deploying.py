@@ -36,7 +36,7 @@ def test_what_the_gate_let_through_is_served(bench: Bench, version: str, capsys:
         assert "adapters" not in asked
         merged = bench.agent / "lora/coder/aaa/merged.gguf"
         assert server.blobs[asked["files"]["model.gguf"]] == merged.read_bytes()
-        assert header.read(merged).tensors["blk.0.attn_v.weight"].type == "Q8_0"
+        assert header.read(merged).tensors["blk.0.attn_v.weight"].type == "F16"
     model = bench.models()[NAME]
     assert (model.provider, model.endpoint, model.model, model.context_length) == ("ollama", server.address, NAME, 128)
     role = champions.load(bench.agent)["coder"]
