@@ -122,6 +122,7 @@ def choose(
         epsilon=float(config["modelRouter"]["epsilon"]),
         max_per_1k_usd=_limit(config) if max_per_1k_usd is None else max_per_1k_usd,
         local_only=bool(config["privacy"]["local_only"]),
+        stop_error=float(config["promptBandit"]["stopError"]),
     )
     asked_for, chance = task(text, kind=kind, difficulty=difficulty, files=named), random or _Chance()
     try:
@@ -156,7 +157,7 @@ def choose_prompt(place: Place, random: bandit.Draws | None = None) -> tuple[var
     """(the prompt, the probability of each that could have been chosen). Nothing is put on record."""
     config, _ = _config(place.agent, place)
     prompts = _listed(variants.load_prompts(place.agent), config)
-    shares = routing.prompt_chances(prompts, recall(place), _policy(config))
+    shares = routing.prompt_chances(prompts, recall(place), _policy(config), float(config["promptBandit"]["stopError"]))
     chosen, _ = bandit.draw(shares, random or _Chance())
     return variants.find(prompts, chosen, variants.PROMPTS), dict(shares)
 

@@ -111,11 +111,12 @@ MOST_KNOWN: Final = 1000
 
 class Settings(NamedTuple):
     """What the configuration says. epsilon: least share of choices given to other plans than the best, 0 for never; max_per_1k_usd: the dearest model
-    considered."""
+    considered; stop_error: see `prompt_chances`."""
 
     epsilon: float = 0.1
     max_per_1k_usd: float | None = None
     local_only: bool = True
+    stop_error: float = 0.05
 
 
 DEFAULTS: Final = Settings()
@@ -254,11 +255,12 @@ def decide(
     if tried is not None:
         told = f"canary: {tried.model} is tried beside {tried.beside} on {tried.share:.0%} of the decisions, whatever is expected of it"
         left_out = [told, *left_out]
-    prompt_shares = prompt_chances(prompts, past, policy or bandit.Thompson())
+    prompt_shares = prompt_chances(prompts, past, policy or bandit.Thompson(), settings.stop_error)
     prompt_id, _ = bandit.draw(prompt_shares, random)
     return Choice(
         plan, shares, next(one for one in prompts if one.id == prompt_id), prompt_shares, known,
-        (*_reasons(plan, plan if tried else ranked[0], known if tried else expected, gates, router, prompt_shares[prompt_id], prompt_id), *left_out),
+        (*_reasons(plan, plan if tried else ranked[0], known if tried else expected, gates, router, prompt_shares[prompt_id], prompt_id,
+                   len(prompt_shares) < len(prompts)), *left_out),
         "router" if router else "prior", router.version if router else None,
     )  # fmt: skip
 
@@ -317,25 +319,39 @@ def first_models(
     return {name.split(" > ")[0]: share for name, share in shares.items()}
 
 
-def prompt_chances(prompts: Sequence[Prompt], past: Sequence[Past], policy: bandit.Policy) -> dict[str, float]:
-    """How likely each prompt is to be chosen."""
+def prompt_chances(
+    prompts: Sequence[Prompt], past: Sequence[Past], policy: bandit.Policy, stop_error: float = 0.0
+) -> dict[str, float]:
+    """How likely each prompt is to be chosen: as `policy` says of counts that fade. Once all trials together name one the best, wrongly with a
+    probability of at most `stop_error` (`bandit.best_arm`), that one is chosen alone, for as long as the policy would choose it most. So
+    exploration ends; it begins anew when a prompt is added, or when the newer trials contradict. `stop_error` 0: it never ends."""
 
     def work() -> dict[str, float]:
         arms = prompt_arms(prompts, past)
-        return policy.shares({name: bandit.Arm(RELATIVE * arm.wins, RELATIVE * arm.trials) for name, arm in arms.items()})
+        shares = policy.shares({name: bandit.Arm(RELATIVE * arm.wins, RELATIVE * arm.trials) for name, arm in arms.items()})
+        trials: dict[str, list[float]] = {one.id: [] for one in prompts}
+        for name, reward in _relative(past) if stop_error else ():
+            if name in trials:
+                trials[name].append(reward)
+        best = bandit.best_arm(trials, error=stop_error) if stop_error else None
+        return {best.arm: 1.0} if best and shares[best.arm] == max(shares.values()) else shares
 
-    return dict(Memory.of(past).once(("prompts", tuple(one.id for one in prompts), policy), work))
+    return dict(Memory.of(past).once(("prompts", tuple(one.id for one in prompts), policy, stop_error), work))
 
 
 def prompt_arms(prompts: Sequence[Prompt], past: Sequence[Past], gamma: float = bandit.GAMMA) -> dict[str, bandit.Arm]:
     """Each prompt's fading counts, its rewards taken against what tasks of their kind usually earn."""
+    return bandit.replay(_relative(past), [one.id for one in prompts], gamma=gamma)
+
+
+def _relative(past: Iterable[Past]) -> list[tuple[str, float]]:
+    """(prompt, reward against what tasks of its kind usually earn) of each run whose prompt is known."""
     sums: dict[str, tuple[float, int]] = {}
     for one in past:
         total, n = sums.get(one.path[0], (0.0, 0))
         sums[one.path[0]] = total + one.reward, n + 1
     usual = {kind: total / n for kind, (total, n) in sums.items()}
-    rows = [(one.prompt, bandit.relative(one.reward, usual[one.path[0]])) for one in past if one.prompt]
-    return bandit.replay(rows, [one.id for one in prompts], gamma=gamma)
+    return [(one.prompt, bandit.relative(one.reward, usual[one.path[0]])) for one in past if one.prompt]
 
 
 def similarity(path: Sequence[str], bag: Mapping[int, float], other: Sequence[str], other_bag: Mapping[int, float]) -> float:
@@ -359,6 +375,7 @@ def _reasons(
     router: Router | None,
     share: float,
     prompt: str,
+    alone: bool,
 ) -> list[str]:
     said = []
     for k, step in enumerate(plan.steps):
@@ -379,6 +396,8 @@ def _reasons(
     skipped = [model for model in expected if model not in plan.models]
     if skipped:
         said.append(f"left out: {', '.join(skipped)} (no more reward for the money on such tasks)")
-    said.append(f"prompt {prompt}: chosen with probability {share:.2f}")
+    said.append(
+        f"prompt {prompt}: {'all trials name it the best, so no other is tried' if alone else f'chosen with probability {share:.2f}'}"
+    )
     said.append(f"router {router.version}" if router else NO_ROUTER)
     return said

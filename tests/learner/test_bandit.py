@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_hone.learner.bandit import Arm, Best, EpsilonGreedy, Fixed, Policy, Thompson, best_arm, draw, replay
+from git_hone.learner.bandit import Arm, Best, EpsilonGreedy, Fixed, Policy, Thompson, always, best_arm, draw, replay
 
 counts = st.tuples(st.floats(0, 1), st.floats(0, 5000)).map(lambda pair: Arm(pair[0] * pair[1], pair[1]))
 
@@ -98,21 +99,38 @@ def test_it_notices_that_the_world_has_turned() -> None:
 
 
 @pytest.mark.no_cover
-def test_the_best_arm_is_named_wrongly_no_more_often_than_stated() -> None:
-    """Two arms of equal mean have no best: every answer is wrong. Looked at after every trial, 400 streams of 600."""
+@pytest.mark.parametrize("draw_one", [lambda random: float(random.random() < 0.7), lambda random: random.betavariate(8, 3)])
+def test_the_best_arm_is_named_wrongly_no_more_often_than_stated(draw_one: Callable[[Random], float]) -> None:
+    """Two arms of equal mean have no best: every answer is wrong. Looked at after every tenth trial, 200 streams of 300."""
     wrong = 0
-    for seed in range(400):
-        random, wins = Random(seed), [0, 0]
+    for seed in range(200):
+        random, seen = Random(seed), {"a": list[float](), "b": list[float]()}
         for n in range(1, 301):
-            wins = [w + (random.random() < 0.7) for w in wins]
-            if n % 5 == 0 and best_arm({"a": Arm(wins[0], n), "b": Arm(wins[1], n)}, error=0.05):
+            for rewards in seen.values():
+                rewards.append(draw_one(random))
+            if n % 10 == 0 and best_arm(seen, error=0.05):
                 wrong += 1
                 break
-    assert wrong / 400 <= 0.05
+    assert wrong / 200 <= 0.05
+
+
+def test_bounds_hold_at_all_times_and_close_in_on_the_mean() -> None:
+    """Rewards of mean 0.6: how many of 300 streams are ever outside of the bounds, asked after every twentieth of 400."""
+    outside = 0
+    for seed in range(300):
+        random = Random(seed)
+        rewards = [random.betavariate(3, 2) for _ in range(400)]
+        found = [always(rewards[:n], 0.1) for n in range(20, 401, 20)]
+        outside += any(not low <= 0.6 <= high for low, high in found)
+        assert found[-1][1] - found[-1][0] < 0.15
+    assert outside / 300 <= 0.1
 
 
 def test_a_clear_winner_is_named_and_a_close_race_is_not() -> None:
-    assert best_arm({"a": Arm(160, 200), "b": Arm(60, 200)}, error=0.01) == Best("a", 0.01)
-    assert best_arm({"a": Arm(105, 200), "b": Arm(100, 200)}) is None
-    assert best_arm({"a": Arm(200, 200), "b": Arm()}) is None
-    assert best_arm({"a": Arm(9, 10)}) is None
+    def shares(good: int, of: int) -> list[float]:
+        return ([1.0] * good + [0.0] * (of - good)) * 2
+
+    assert best_arm({"a": shares(80, 100), "b": shares(30, 100)}, error=0.01) == Best("a", 0.01)
+    assert best_arm({"a": shares(53, 100), "b": shares(50, 100)}) is None
+    assert best_arm({"a": [1.0] * 200, "b": []}) is None
+    assert best_arm({"a": [1.0] * 200}) is None

@@ -37,7 +37,8 @@ def test_the_seeds_defaults() -> None:
     defaults = config.Config(config.DEFAULTS)
     for key, value in {
         "enabled": True, "rewardWeights.compile": 0.25, "rewardWeights.tests": 0.25, "rewardWeights.errors": 0.25,
-        "rewardWeights.human": 0.25, "promptBandit.epsilon": 0.1, "promptBandit.variants": ["default", "detailed", "concise"],
+        "rewardWeights.human": 0.25, "promptBandit.epsilon": 0.1, "promptBandit.stopError": 0.05,
+        "promptBandit.variants": ["default", "detailed", "concise"],
         "modelRouter.epsilon": 0.1, "modelRouter.max_cost_per_1k_usd": 0.002, "autoExport.minRuns": 100,
         "autoExport.minReward": 0.7, "autoExport.maxExamples": 1000, "autoTrain.minExamples": 500,
         "autoTrain.baseModel": "qwen2.5-coder:7b", "autoTrain.loraRank": 16, "autoTrain.epochs": 3, "autoTrain.batchSize": 2,
