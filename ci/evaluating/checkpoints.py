@@ -20,6 +20,7 @@ from git_hone.learner.errors import UsageError
 from git_hone.learner.gating import checkpoints
 from git_hone.learner.gating.checkpoints import Tried
 from git_hone.learner.gating.evaluation import Attempt
+from git_hone.learner.suite import parting
 
 
 class Chosen(NamedTuple):
@@ -95,7 +96,8 @@ def _tasks(place: Place, config: Config, asked: Asked) -> tuple[str | None, set[
     name = asked.suite or str(config["promotion.choice"])
     if name in judging:
         raise UsageError(
-            f"{name}: the gate decides on it, so nothing may be chosen by it", tip="git hone suite hold-out --name held-out"
+            f"{name}: the gate decides on it, so nothing may be chosen by it",
+            tip="git hone suite set-aside, or git hone suite hold-out --name held-out",
         )
     known = storing.names(place.agent)
     if asked.suite is None and name not in known:
@@ -103,7 +105,7 @@ def _tasks(place: Place, config: Config, asked: Asked) -> tuple[str | None, set[
     tasks = storing.read_manifest(storing.folder_of(place.agent, name)).tasks
     taken = set[str]()
     for other in judging & set(known):
-        taken |= checkpoints.families(storing.read_manifest(storing.folder_of(place.agent, other)).tasks)
+        taken |= parting.families(storing.read_manifest(storing.folder_of(place.agent, other)).tasks)
     counted = checkpoints.apart(tasks, taken)
     return name, counted, len(tasks) - len(counted)
 

@@ -107,6 +107,31 @@ def hold_out(name: str, jobs: int | None, why: bool, as_json: bool) -> None:
     _say(making.hold_out(_place(), name, _jobs(jobs), _teller()), as_json, why)
 
 
+@command.command("set-aside")
+@NAME
+@click.option("--to", default="held-out", show_default=True, metavar="NAME", help="The new suite.")
+@click.option("--share", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.25, show_default=True, metavar="P",
+              help="Of the tasks, at most.")  # fmt: skip
+@AS_JSON
+def set_aside(name: str, to: str, share: float, as_json: bool) -> None:
+    """Move a part of a suite to one of its own, by which the checkpoints of a training are chosen among (`promotion.choice`).
+
+    What chooses must not judge, so tasks that share a file family go together. Which ones is decided by their hashes. Only before the gate looked at
+    the suite: afterwards it would be a way to look again.
+
+    \b
+    Example:
+      git hone suite set-aside --share 0.2
+    """
+    from git_hone.ci.suite import parting
+
+    done = parting.set_aside(_place(), name, to, share)
+    if as_json:
+        click.echo(json.dumps({"version": 1, "name": name, "to": to, **done._asdict()}))
+    else:
+        click.echo(f"{to}: {done.aside} tasks, hash {done.aside_hash[:12]}; {name}: {done.kept} left, hash {done.kept_hash[:12]}")
+
+
 @command.command("verify")
 @NAME
 @click.option(

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from git_hone.learner.dataset.splits import family
+from git_hone.learner.suite import parting
 from git_hone.learner.suite.tasks import Task
 
 
@@ -74,11 +74,6 @@ def choose(tried: Sequence[Tried], limit: float | None, tasks: int = 0) -> Choic
     return Choice(best.id, f"it passes {best.passed} of {tasks} tasks for choosing, the most of {kept}")
 
 
-def families(tasks: Iterable[Task]) -> set[str]:
-    """What the edited files of tasks belong to (`git_hone.learner.dataset.splits.family`)."""
-    return {family(path) for task in tasks for path in task.edit}
-
-
 def apart(tasks: Iterable[Task], taken: Collection[str]) -> set[str]:
     """The ids of the tasks that touch none of the families in `taken`."""
-    return {task.id for task in tasks if not families([task]) & set(taken)}
+    return {task.id for task in tasks if not parting.families([task]) & set(taken)}

@@ -7,6 +7,7 @@ from random import Random
 from git_hone.learner.gating import checkpoints
 from git_hone.learner.gating.checkpoints import Tried
 from git_hone.learner.gating.paired import mcnemar
+from git_hone.learner.suite import parting
 from git_hone.learner.suite.tasks import Environment, Origin, Task
 
 LEVEL, ROUNDS, TARGET, ASIDE = 0.05, 1500, 40, 20
@@ -36,7 +37,18 @@ def test_of_equals_the_one_that_forgot_less_and_none_beyond_the_limit() -> None:
 def test_tasks_of_a_family_that_the_gate_judges_on_do_not_count() -> None:
     target = [task("t1", "src/parse.py"), task("t2", "src/lexer/__init__.py")]
     aside = [task("a1", "web/parse.ts"), task("a2", "src/new.py", "src/lexer.py"), task("a3", "src/other.py")]
-    assert checkpoints.apart(aside, checkpoints.families(target)) == {"a3"}
+    assert checkpoints.apart(aside, parting.families(target)) == {"a3"}
+
+
+def test_a_suite_is_cut_where_no_family_is_on_both_sides() -> None:
+    linked = [task("a", "x.py", "y.py"), task("b", "z.py"), task("c", "y.py", "z.py")]
+    tasks = [*linked, *(task(f"t{k}", f"src/m{k}.py", f"tests/test_m{k}.py") for k in range(9))]
+    moved = parting.aside(tasks, 0.25)
+    assert len(moved) == 3 and moved == parting.aside(tasks[::-1], 0.25)
+    left = [one for one in tasks if one.id not in moved]
+    assert not parting.families(left) & parting.families(one for one in tasks if one.id in moved)
+    assert parting.aside(linked, 0.5) == set(), "all of them or none"
+    assert [len(group) for group in sorted(parting.together(tasks), key=len)] == [1] * 9 + [3]
 
 
 def test_choosing_apart_keeps_the_level_and_peeking_does_not() -> None:

@@ -117,7 +117,9 @@ class Scratch:
         folder = self.work / "artifacts" / "hone-export"
         folder.mkdir(parents=True)
         (folder / "coder_sft.train.jsonl").write_text(rows)
-        jobs: dict[str, Any] = self._run(None, variables).all({"export": runner.Job(outputs={"enough": "true"})})
+        jobs: dict[str, Any] = self._run(None, variables).all(
+            {"export": runner.Job(outputs={"enough": "true", "artifact": "", "artifact_run": ""})}
+        )
         return jobs
 
     def _run(self, inputs: dict[str, str] | None, variables: dict[str, str]) -> Any:

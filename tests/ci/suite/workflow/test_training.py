@@ -29,7 +29,7 @@ def test_an_adapter_is_trained_measured_and_judged(scratch: Any) -> None:
     before = scratch.refs()
     jobs = scratch.after_export(rows(12), HONE_BASE=MODEL)
     assert [(name, job.result) for name, job in jobs.items()][1:] == [
-        ("train", "success"), ("evaluate", "success"), ("gate", "success"), ("promote", "skipped")], jobs  # fmt: skip
+        ("train", "success"), ("evaluate", "success"), ("gate", "success"), ("promote", "skipped")], [job.log for job in jobs.values()]  # fmt: skip
     assert jobs["train"].summary.startswith("# Train: adapter ")
     assert jobs["evaluate"].summary.count(" of 1 | ") == 2
     assert "underpowered" in jobs["gate"].summary  # one task tells nothing
