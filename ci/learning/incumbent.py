@@ -67,9 +67,12 @@ def committed(place: Place, role: str) -> Champion | None:
     id_ = pointers.champion if last is None else last.get("to")
     if id_ is None:
         return None
+    if not isinstance(id_, str):
+        raise DataError(f"HEAD:.agent/{ledger.FILE}: {id_!r} is no name of what serves {role}", tip="commit a line that names it")
     entry = pointers.deployments.get(id_, {})
     said = [line for line in lines if line.get("to") == id_ and line.get("file_sha256") and line.get("role") == role]
     known = {**(said[-1] if said else {}), **{key: value for key, value in entry.items() if value is not None}}
+    sha256, base_sha256 = (str(known[name]) if name in known else None for name in ("file_sha256", "base_sha256"))
     match = ADAPTER.fullmatch(id_)
     prefix = configuration.load(place.agent / "learning-config.json")["autoDeploy.modelNamePrefix"]
     model = f"{prefix}-{role}" if entry or id_ == FOUND else id_
@@ -78,7 +81,7 @@ def committed(place: Place, role: str) -> Champion | None:
     home = place.agent / "lora" / role / match[1]
     folder = home / publishing.CHECKPOINTS / match[2] if match[2] else home
     file = Path(str(known.get("file") or publishing.GGUF)).name
-    return Champion(id_, folder, model, file, known.get("file_sha256"), known.get("base_sha256"), (last or {}).get("at"))
+    return Champion(id_, folder, model, file, sha256, base_sha256, (last or {}).get("at"))
 
 
 def placed(lines: Sequence[dict[str, Any]], role: str) -> dict[str, Any] | None:

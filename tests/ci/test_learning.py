@@ -262,6 +262,8 @@ def test_what_serves_is_read_from_what_is_committed(here: Any) -> None:
     assert incumbent.committed(place_it(here, {"what": "rollback", "role": "coder", "to": None}), "coder") is None
     place = place_it(here, {"what": "rollback", "role": "coder", "to": ID, "pointer": "challenger"})
     assert incumbent.committed(place, "coder") is None, "the challenger was never in place"
+    with pytest.raises(DataError, match="7 is no name of what serves coder"):
+        incumbent.committed(place_it(here, PUT | {"to": 7}), "coder")
     here.write(".agent/promotions.jsonl", "{\n")
     here.commit("broken")
     with pytest.raises(DataError, match=r"HEAD:\.agent/promotions\.jsonl: line 1"):
