@@ -22,6 +22,7 @@ COMMAND: Final = ("{python}", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-
 libraries give left as warnings. Test files are appended."""
 MAX_REPORT: Final = 64 << 20
 ERROR: Final = re.compile(r"^(?:E\s+)?((?:[\w.]+\.)?\w*(?:Error|Exception|Warning|Exit)\b.{0,300}|ERROR: .{1,300})", re.MULTILINE)
+LOST: Final = re.compile(r"ImportError: cannot import name '\w+' from '(\w+)[\w.]*' \([^)\n]*/site-packages/")
 MISSING: Final = re.compile(r"^E?\s*ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 
 
@@ -38,6 +39,11 @@ class Tested:
         named = ERROR.findall(self.ran.output)
         lines = named or self.ran.output.split("\n")
         return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+
+    @property
+    def lost_modules(self) -> list[str]:
+        """Installed top-level modules that no longer have a name which was asked of them: they are newer than who asks."""
+        return sorted(set(LOST.findall(self.ran.output)))
 
     @property
     def missing_modules(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from git_hone.learner.suite.tasks import Environment
 
 INSTALL_SECONDS: Final = 300
 READY: Final = "git-hone.json"
+NOT_HERE: Final = "No wheel here for"
+HELD: Final = re.compile(r"^ *The user requested \(constraint\) ([\w.-]+)==", re.MULTILINE)
 PYTHON: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -67,7 +70,22 @@ def _make(folder: Path, environment: Environment) -> None:
     limits.write_text("".join(f"{one}\n" for one in environment.constraints))
     began = time.monotonic()
     try:
-        _pip([*pip, "install", "-q", "--no-input", "--only-binary", ":all:", "-r", str(wanted), "-c", str(limits)])
+        _pip(
+            [
+                *pip,
+                "install",
+                "--no-input",
+                "--no-color",
+                "--progress-bar",
+                "off",
+                "--only-binary",
+                ":all:",
+                "-r",
+                str(wanted),
+                "-c",
+                str(limits),
+            ]
+        )
         if own := own_package(folder, environment.package):
             _pip([*pip, "uninstall", "-q", "-y", own])
         if own_package(folder, environment.package):
@@ -76,6 +94,19 @@ def _make(folder: Path, environment: Environment) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     (folder / READY).write_text(json.dumps({"requirements": environment.requirements, "seconds": time.monotonic() - began}))
+
+
+def holder(folder: Path, module: str) -> tuple[str, str] | None:
+    """(distribution, version) that brought a top-level module into the environment at `folder`; None when none says so."""
+    for found in sorted(folder.glob("lib/python*/site-packages/*.dist-info")):
+        try:
+            files = (found / "RECORD").read_text("utf-8", "replace")
+        except OSError:
+            continue
+        if files.startswith((f"{module}/", f"{module}.py,")) or f"\n{module}/" in files or f"\n{module}.py," in files:
+            name, _, version = found.name.removesuffix(".dist-info").partition("-")
+            return name, version
+    return None
 
 
 def own_package(folder: Path, package: str | None) -> str | None:
@@ -97,4 +128,21 @@ def _pip(command: list[str]) -> None:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith("ERROR:")] or lines
-        raise NotInstalled(" ".join(errors)[:600] or f"the installer ended with {done.returncode}")
+        words = " ".join(errors)[:600] or f"the installer ended with {done.returncode}"
+        raise NotInstalled(f"{told} {words}" if (told := _account(done.stdout)) else words)
+
+
+def _account(output: str) -> str:
+    """Which packages are in the way of each other, by pip's own account of a conflict: those that have no version for this Python, else those
+    that are held at one.
+
+    >>> _account("Additionally, ... no matching distributions available for your environment:\\n    markupsafe\\n    six\\n\\nTo fix")
+    'No wheel here for markupsafe, six because of this Python.'
+    >>> _account("    The user requested (constraint) click==8.0.3\\n")
+    'Cannot install click because of what else is wanted.'
+    """
+    _, found, rest = output.partition("no matching distributions available for your environment:\n")
+    if found:
+        return f"{NOT_HERE} {', '.join(rest.partition(chr(10) * 2)[0].split())} because of this Python."
+    held = dict.fromkeys(HELD.findall(output))
+    return f"Cannot install {', '.join(held)} because of what else is wanted." if held else ""

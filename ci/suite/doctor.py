@@ -1,7 +1,7 @@
 """The environment doctor: finds an environment in which the tests of a commit run, most faithful first.
 
-lock file -> requirements of the commit's time -> newest -> pytest of that time -> minimum, and within each two repairs: a pin that
-has no wheel for this Python is let go, a missing import is installed.
+lock file -> requirements of the commit's time -> newest -> pytest of that time -> minimum, and within each three repairs: a pin
+that has no wheel for this Python is let go, a missing import is installed, a library that lost a name is taken from before.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from git_hone.learner.suite.verdicts import PASSED
 
 REPAIRS: Final = 4
 UNPINNED: Final = 8
-NO_WHEEL: Final = re.compile(r"(?:No matching distribution found for|Cannot install) (.{1,400}?)(?: because|$)")
+NO_WHEEL: Final = re.compile(rf"({venvs.NOT_HERE}|No matching distribution found for|Cannot install) (.{{1,400}}?)(?: because|$)")
 Try = Callable[[Environment, Path], Tested]
 
 
@@ -42,6 +42,7 @@ class Doctor:
 
     def __post_init__(self) -> None:
         self._refused: dict[str, str] = {}
+        self._unmet: set[str] = set()
 
     def find(
         self, files: Mapping[str, File], text: Callable[[File | None], str | None], attempt: Try, day: date | None = None
@@ -56,6 +57,7 @@ class Doctor:
         }
         best: Found | None = None
         reason = "no environment"
+        seen = set[tuple[tuple[str, ...], tuple[str, ...]]]()
         for step in steps(said, day):
             environment = _environment(said, step.requirements, step.constraints, step.name)
             for _ in range(REPAIRS):
@@ -63,15 +65,22 @@ class Doctor:
                 if isinstance(python, str):
                     reason = python
                     break
+                if (asked := (environment.requirements, environment.constraints)) in seen:
+                    break
+                seen.add(asked)
                 tested = attempt(environment, python)
                 if best is None or _score(tested) > _score(best.tested):
                     best = Found(environment, python, tested)
                 more = [repair(name, said) for name in tested.missing_modules if name.split(".")[0] not in modules]
                 wanted = {one for one in more if one} - set(environment.requirements)
-                if not wanted:
+                older = _older(environment, python, tested)
+                if wanted:
+                    environment = replace(environment, requirements=tuple(sorted({*environment.requirements, *wanted})),
+                                          step=_repaired(environment.step, "imports"))  # fmt: skip
+                elif older != environment.constraints:
+                    environment = replace(environment, constraints=older, step=_repaired(environment.step, "older"))
+                else:
                     break
-                environment = replace(environment, requirements=tuple(sorted({*environment.requirements, *wanted})),
-                                      step=f"{environment.step.removesuffix('+imports')}+imports")  # fmt: skip
             if best and all(outcome != "failed" for outcome in best.tested.outcomes.values()) and _score(best.tested)[0]:
                 break
         return best or reason
@@ -82,17 +91,21 @@ class Doctor:
         return python if isinstance(python, str) else Found(environment, python, attempt(environment, python))
 
     def _unpinned(self, environment: Environment) -> tuple[Environment, Path | str]:
-        """The environment, without the pins that cannot be met here one by one, and its interpreter or why there is none."""
+        """The environment, without the pins that cannot be met here one by one, and its interpreter or why there is none. A pin that has no wheel
+        here is remembered, so that the next commit's environments begin without it."""
+        pins = [pin for pin in environment.constraints if pin not in self._unmet]
+        if len(pins) < len(environment.constraints):
+            environment = replace(environment, constraints=tuple(pins), step=_repaired(environment.step, "unpinned"))
         for _ in range(UNPINNED):
             python = self.python(environment)
             lacking = NO_WHEEL.search(python) if isinstance(python, str) else None
-            names = {normal(name_of(word)) for word in re.split(r",\s*|\s+", lacking[1])} if lacking else set()
+            names = {normal(name_of(word)) for word in re.split(r",\s*|\s+", lacking[2])} if lacking else set()
             pins = [pin for pin in environment.constraints if normal(name_of(pin)) not in names]
             if len(pins) == len(environment.constraints):
                 break
-            environment = replace(
-                environment, constraints=tuple(pins), step=f"{environment.step.removesuffix('+unpinned')}+unpinned"
-            )
+            if lacking and lacking[1] == venvs.NOT_HERE:
+                self._unmet |= {pin for pin in environment.constraints if "==" in pin and pin not in pins}
+            environment = replace(environment, constraints=tuple(pins), step=_repaired(environment.step, "unpinned"))
         return environment, python
 
     def python(self, environment: Environment) -> Path | str:
@@ -105,6 +118,29 @@ class Doctor:
         except venvs.NotInstalled as error:
             self._refused[key] = str(error)
             return self._refused[key]
+
+
+def _repaired(step: str, how: str) -> str:
+    """
+    >>> _repaired("lock+imports", "older"), _repaired("lock+older", "older")
+    ('lock+imports+older', 'lock+older')
+    """
+    return step if how in step.split("+") else f"{step}+{how}"
+
+
+def _older(environment: Environment, python: Path, tested: Tested) -> tuple[str, ...]:
+    """The constraints, with each library that lost a name below its major version, or where it was bound already, below its minor one."""
+    limits = {normal(name_of(one)): one for one in environment.constraints}
+    for module in tested.lost_modules:
+        held = venvs.holder(python.parent.parent, module)
+        numbers = re.match(r"(\d+)\.(\d+)", held[1]) if held else None
+        if held is None or numbers is None:
+            continue
+        major, minor = int(numbers[1]), int(numbers[2])
+        name = normal(held[0])
+        if "==" not in limits.get(name, "") and (major or minor):
+            limits[name] = f"{name}<{major}.{minor}" if name in limits or not major else f"{name}<{major}"
+    return tuple(sorted(limits.values())) if tested.lost_modules else environment.constraints
 
 
 def _score(tested: Tested) -> tuple[int, int]:

@@ -52,6 +52,19 @@ PYTESTS: Final = ((date(2022, 2, 4), "pytest>=6.2.5,<7"), (date(2024, 1, 27), "p
 """Day on which a major version of pytest came to the index, and the versions until then (those before 6.2.5 know no newer Python)."""
 
 
+OF_PYTEST: Final = {
+    "atomicwrites",
+    "attrs",
+    "iniconfig",
+    "importlib-metadata",
+    "more-itertools",
+    "packaging",
+    "pluggy",
+    "py",
+    "toml",
+}
+
+
 @dataclass
 class Declared:
     """package: its name; runtime, testing: requirements; developing: those of wider groups, which hold where no test group is; named:
@@ -120,14 +133,16 @@ def steps(found: Declared, day: date | None = None) -> list[Step]:
     """
     testing = [*found.testing, *([] if any(normal(name_of(one)) == "pytest" for one in found.testing) else ["pytest"])]
     known = {normal(name_of(one)) for one in found.runtime}
-    pins = {name: f"{name}=={version}" for name, version in sorted(found.pins.items())}
+    pins = _pins(found.pins)
     others = tuple(pin for name, pin in pins.items() if name not in known)
     plain, old, oldest = (
         tuple(sorted(_unique([*map(change, found.runtime), *testing]))) for change in (str, era, minimum)
     )  # fmt: skip
     made = [Step("lock", plain, tuple(pins.values()))] if pins and (not known or known & set(pins)) else []
     bound = next((versions for until, versions in PYTESTS if day and day < until), None)
-    free = "pytest" not in pins and not any(normal(name_of(one)) == "pytest" and re.search("<|==|~=", one) for one in testing)
+    free = "==" not in pins.get("pytest", "") and not any(
+        normal(name_of(one)) == "pytest" and re.search("<|==|~=", one) for one in testing
+    )
     dated = [Step("dated", plain, (bound,))] if bound and free else []
     made += [Step("era", old, others), Step("declared", plain), *dated, Step("minimum", oldest, others)]
     if not others and old == plain:
@@ -137,6 +152,21 @@ def steps(found: Declared, day: date | None = None) -> list[Step]:
         if all((step.requirements, step.constraints) != (one.requirements, one.constraints) for one in kept):
             kept.append(step)
     return kept
+
+
+def _pins(versions: Mapping[str, str]) -> dict[str, str]:
+    """The constraints of a lock by name. A pytest that is too old for this Python is moved to the oldest that is not, and what it is made
+    of is let go.
+
+    >>> _pins({"click": "8.0.3", "pytest": "6.2.5", "py": "1.11"})
+    {'click': 'click==8.0.3', 'py': 'py==1.11', 'pytest': 'pytest==6.2.5'}
+    >>> _pins({"click": "8.0.3", "pytest": "6.2.4", "py": "1.10"})
+    {'click': 'click==8.0.3', 'pytest': 'pytest>=6.2.5,<7'}
+    """
+    pins = {name: f"{name}=={version}" for name, version in sorted(versions.items())}
+    if tuple(int(part) for part in versions.get("pytest", "7").split(".") if part.isdigit()) < (6, 2, 5):
+        pins = {name: pin for name, pin in pins.items() if name not in OF_PYTEST} | {"pytest": PYTESTS[0][1]}
+    return pins
 
 
 def repair(module: str, found: Declared) -> str | None:

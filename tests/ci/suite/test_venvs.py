@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,20 +19,20 @@ from git_hone.learner.errors import UsageError
 from git_hone.learner.suite.tasks import Environment, File
 
 
-def wheel(folder: Path, name: str, *needs: str) -> None:
+def wheel(folder: Path, name: str, *needs: str, version: str = "1.0", text: str = "VALUE = 1\n") -> None:
     """A real wheel with one module."""
-    info = f"{name}-1.0.dist-info"
+    info = f"{name}-{version}.dist-info"
     requires = "".join(f"Requires-Dist: {need}\n" for need in needs)
     files = {
-        f"{name}.py": "VALUE = 1\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{requires}",
+        f"{name}.py": text,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     rows = [
         f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text)}"
         for path, text in files.items()
     ]
-    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
         for path, text in files.items():
             archive.writestr(path, text)
         archive.writestr(f"{info}/RECORD", "\n".join([*rows, f"{info}/RECORD,,"]) + "\n")
@@ -114,3 +115,59 @@ def test_the_doctor_lets_go_of_a_pin_that_has_no_wheel(wheels: Path, tmp_path: P
     found = Doctor(tmp_path / "cache").find(files, lambda file: texts[file.sha256] if file else None, attempt)
     assert isinstance(found, Found)
     assert seen == [("lock+unpinned", ("calc==1.0",), True)]
+
+
+def test_a_library_that_lost_a_name_is_taken_from_before(wheels: Path, tmp_path: Path) -> None:
+    """Its 2.1 and 2.0 no longer have it: first below the major version, and nothing more once the tests run."""
+    for version in ("1.4", "2.0", "2.1"):
+        wheel(wheels, "tool", version=version, text="OLD = 1\n" if version < "2" else "NEW = 1\n")
+    wheel(wheels, "pytest")
+    texts = {"pyproject.toml": '[project]\nname = "own"\ndependencies = ["tool"]\n'}
+    seen = []
+
+    def attempt(environment: Environment, python: Path) -> testing.Tested:
+        seen.append((environment.step, environment.constraints))
+        done = subprocess.run([python, "-c", "from tool import OLD"], capture_output=True, text=True)
+        return testing.Tested({} if done.returncode else {"t": "passed"}, Ran(done.returncode, 0.1, done.stderr, True))
+
+    files = {name: File(name) for name in texts}
+    found = Doctor(tmp_path / "cache").find(files, lambda file: texts[file.sha256] if file else None, attempt)
+    assert isinstance(found, Found)
+    assert seen == [("declared", ()), ("declared+older", ("tool<2",))]
+
+
+def test_a_library_that_never_had_the_name_is_not_searched_for_ever(wheels: Path, tmp_path: Path) -> None:
+    for version in ("1.4", "2.0", "2.1"):
+        wheel(wheels, "tool", version=version)
+    wheel(wheels, "pytest")
+    texts = {"pyproject.toml": '[project]\nname = "own"\ndependencies = ["tool"]\n'}
+    seen = []
+
+    def attempt(environment: Environment, python: Path) -> testing.Tested:
+        seen.append(environment.constraints)
+        done = subprocess.run([python, "-c", "from tool import OLD"], capture_output=True, text=True)
+        return testing.Tested({}, Ran(done.returncode, 0.1, done.stderr, True))
+
+    files = {name: File(name) for name in texts}
+    assert isinstance(Doctor(tmp_path / "cache").find(files, lambda file: texts[file.sha256] if file else None, attempt), Found)
+    assert seen == [(), ("tool<2",)]  # below 1.4 there is none
+
+
+def test_a_pin_below_a_requirement_that_has_no_wheel_is_let_go_too(wheels: Path, tmp_path: Path) -> None:
+    """The locked `deep` is what `tool` needs; pip blames `tool`, and names `deep` only in its account of the conflict."""
+    wheel(wheels, "tool", "deep")
+    wheel(wheels, "deep")
+    wheel(wheels, "pytest")
+    texts = {
+        "pyproject.toml": '[project]\nname = "own"\ndependencies = ["tool"]\n',
+        "poetry.lock": '[[package]]\nname = "tool"\nversion = "1.0"\n[[package]]\nname = "deep"\nversion = "0.9"\n',
+    }
+    seen = []
+
+    def attempt(environment: Environment, python: Path) -> testing.Tested:
+        seen.append((environment.step, environment.constraints))
+        return testing.Tested({"t": "passed"}, Ran(0, 0.1, "", True))
+
+    files = {name: File(name) for name in texts}
+    assert isinstance(Doctor(tmp_path / "cache").find(files, lambda file: texts[file.sha256] if file else None, attempt), Found)
+    assert seen == [("lock+unpinned", ("tool==1.0",))]
