@@ -197,7 +197,10 @@ def test_an_agent_that_commits_a_persons_work_has_lost_nothing(here: Place) -> N
 
 def test_an_interruption_says_where_things_stand(here: Place) -> None:
     (here.cwd / "kept.txt").write_text("mine\n")
-    code = "from git_hone.cli import main; raise SystemExit(main())"
+    code = (  # a shell starts what it puts into the background with interruptions ignored, tests among it
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from git_hone.cli import main; raise SystemExit(main())"
+    )
     agent = ["sh", "-c", "echo half > kept.txt; kill -INT $PPID; sleep 300"]
     words = [sys.executable, "-c", code, "run", "--task", "x", "--model", "large", "--", *agent]
     done = subprocess.run(words, cwd=here.cwd, capture_output=True, text=True, check=False, timeout=60)
