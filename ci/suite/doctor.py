@@ -19,7 +19,7 @@ from git_hone.learner.suite.declared import Declared, declared, name_of, normal,
 from git_hone.learner.suite.tasks import Environment, File
 from git_hone.learner.suite.verdicts import PASSED
 
-REPAIRS: Final = 4
+REPAIRS: Final = 3
 UNPINNED: Final = 8
 NO_WHEEL: Final = re.compile(rf"({venvs.NOT_HERE}|No matching distribution found for|Cannot install) (.{{1,400}}?)(?: because|$)")
 Try = Callable[[Environment, Path], Tested]
