@@ -17,6 +17,8 @@ from git_hone.hooks.place import Place
 from git_hone.hooks.recall import gates, has_examples, nearest, recall
 from git_hone.learner import bandit, canary, plans, routing, variants
 from git_hone.learner.errors import ConfigError, UsageError
+from git_hone.learner.past import Past
+from git_hone.learner.prompts import prompt_chances
 from git_hone.learner.router import exported
 from git_hone.learner.router.features import Task, task
 
@@ -157,7 +159,7 @@ def choose_prompt(place: Place, random: bandit.Draws | None = None) -> tuple[var
     """(the prompt, the probability of each that could have been chosen). Nothing is put on record."""
     config, _ = _config(place.agent, place)
     prompts = _listed(variants.load_prompts(place.agent), config)
-    shares = routing.prompt_chances(prompts, recall(place), _policy(config), float(config["promptBandit"]["stopError"]))
+    shares = prompt_chances(prompts, recall(place), _policy(config), float(config["promptBandit"]["stopError"]))
     chosen, _ = bandit.draw(shares, random or _Chance())
     return variants.find(prompts, chosen, variants.PROMPTS), dict(shares)
 
@@ -302,7 +304,7 @@ def _policy(config: Mapping[str, Any]) -> bandit.Policy:
     return bandit.Thompson()
 
 
-def as_json(decided: Decided, near: Sequence[tuple[float, routing.Past]] = ()) -> dict[str, Any]:
+def as_json(decided: Decided, near: Sequence[tuple[float, Past]] = ()) -> dict[str, Any]:
     """The answer for machines; `near`: past runs like the task."""
     choice, shaped = decided.choice, decided.shaped
     return {
@@ -324,10 +326,10 @@ def as_json(decided: Decided, near: Sequence[tuple[float, routing.Past]] = ()) -
     }  # fmt: skip
 
 
-def dumps(decided: Decided, near: Sequence[tuple[float, routing.Past]] = ()) -> str:
+def dumps(decided: Decided, near: Sequence[tuple[float, Past]] = ()) -> str:
     return json.dumps(as_json(decided, near), ensure_ascii=False)
 
 
-def like(place: Place | None, decided: Decided) -> list[tuple[float, routing.Past]]:
+def like(place: Place | None, decided: Decided) -> list[tuple[float, Past]]:
     """The past runs most like its task: they explain, and choose nothing."""
     return nearest(place, decided.task) if place else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from git_hone.ci import choosing
-from git_hone.learner.routing import Past
+from git_hone.learner.past import Past
 
 
 def words(decided: choosing.Decided, near: Sequence[tuple[float, Past]] = ()) -> str:

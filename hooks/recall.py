@@ -18,9 +18,9 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from git_hone.hooks.place import Place
+from git_hone.learner.past import Memory, Past
 from git_hone.learner.plans import GOOD, STOPPED, Gate, measured
 from git_hone.learner.router.features import UNKNOWN, Task, task, words
-from git_hone.learner.routing import Memory, Past
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ select best.score, {columns} from best join past using (id) {join} order by best
 
 
 def nearest(place: Place, asked: Task, k: int = 3) -> list[tuple[float, Past]]:
-    """(similarity in 0..1, run) of the k past runs most like this task, as `routing.similarity` has it: half for the words in common
+    """(similarity in 0..1, run) of the k past runs most like this task, as `past.similarity` has it: half for the words in common
     (cosine, of the loudest words without those that are `COMMON`), half for the path."""
     names = "run, change, past.at, mean, decision, model, prompt, kind, difficulty, language, folder, cost, title"
     sql, values = _like(place, asked, names)

@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from git_hone.learner.past import similarity
 from git_hone.learner.router.features import Task, task, words
-from git_hone.learner.routing import similarity
 
 TYPE_CHECKING = False  # as in typing, which takes longer to import than a whole decision
 if TYPE_CHECKING:

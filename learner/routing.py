@@ -1,20 +1,22 @@
 """One task, one answer: which plan, which prompt, why, and with what probability. Pure, standard library only: asking is cheap.
 
 What is expected of a model rests on the trained router where one was adopted, else on the shipped priors; either way what was seen since
-(`Past`) is added to it, so that every commit counts at once. Exploration is bought between the best plans that begin with each model: one
+(`learner/past.py`) is added to it, so that every commit counts at once. Exploration is bought between the best plans that begin with each model: one
 is taken as often as it is likely to be the best of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from git_hone.learner import bandit, canary, plans
 from git_hone.learner.canary import Canary
 from git_hone.learner.errors import UsageError
+from git_hone.learner.past import Memory, Past, Seen
 from git_hone.learner.plans import Gate, Plan
+from git_hone.learner.prompts import prompt_chances
 from git_hone.learner.router.exported import Z95, Expected, Router
 from git_hone.learner.router.features import UNKNOWN, Task
 from git_hone.learner.variants import Model, Prompt, bundled, is_loopback
@@ -39,74 +41,7 @@ DEFAULT_PRICE: Final = 0.5
 
 LEAST_SHARE: Final = 1e-4
 """A plan that would be taken more rarely is not taken at all."""
-RELATIVE: Final = 4.0
-"""Trials that one reward relative to its kind counts as: `bandit.relative` halves the scale, which quarters the variance, and a Beta
-distribution of as many trials as there were would think a prompt four times less certain than it is."""
-
-
 NO_ROUTER: Final = "no trained router yet: `git hone router train` makes one"
-
-
-class Past(NamedTuple):
-    """A run that has its reward: what is needed to count it, and to show it. at: seconds since 1970. step: attempts that the same plan
-    made before it."""
-
-    at: float
-    model: str
-    prompt: str | None
-    path: tuple[str, ...]
-    reward: float
-    cost_usd: float | None
-    change_id: str | None
-    title: str
-    step: int = 0
-
-
-class Seen(NamedTuple):
-    """Sums over past runs: n of them, their rewards, and the costs of the `n_cost` that have one."""
-
-    n: int
-    reward: float
-    cost_usd: float
-    n_cost: int
-
-
-class Memory(tuple[Past, ...]):
-    """Past runs, oldest first, and what is worked out of them only once, however often it is asked for."""
-
-    def __init__(self, *_: object) -> None:
-        self.known: dict[Any, Any] = {}
-
-    @classmethod
-    def of(cls, past: Sequence[Past]) -> Memory:
-        return past if isinstance(past, cls) else cls(past)
-
-    def once(self, key: Any, work: Callable[[], Any]) -> Any:
-        if key not in self.known:
-            if len(self.known) >= MOST_KNOWN:
-                self.known.clear()
-            self.known[key] = work()
-        return self.known[key]
-
-    def seen(self, models: tuple[str, ...], since: float | None = None, kind: tuple[str, ...] | None = None) -> Seen:
-        """Of the first attempts by a model of these names, after `since` (seconds since 1970), on tasks of this kind."""
-        seen: Seen = self.once(("seen", models, since, kind), lambda: self._seen(models, since, kind))
-        return seen
-
-    def _seen(self, models: tuple[str, ...], since: float | None, kind: tuple[str, ...] | None) -> Seen:
-        rows = [
-            one
-            for one in self
-            if one.model in models
-            and not one.step
-            and (since is None or one.at > since)
-            and (kind is None or one.path[:1] == kind)
-        ]
-        costs = [one.cost_usd for one in rows if one.cost_usd is not None]
-        return Seen(len(rows), math.fsum(one.reward for one in rows), math.fsum(costs), len(costs))
-
-
-MOST_KNOWN: Final = 1000
 
 
 class Settings(NamedTuple):
@@ -317,54 +252,6 @@ def first_models(
     expected = expect(task, kept, router, past)
     shares = _shares(_ranked(expected, router, gates, budget_usd), expected, router, gates, settings.epsilon)
     return {name.split(" > ")[0]: share for name, share in shares.items()}
-
-
-def prompt_chances(
-    prompts: Sequence[Prompt], past: Sequence[Past], policy: bandit.Policy, stop_error: float = 0.0
-) -> dict[str, float]:
-    """How likely each prompt is to be chosen: as `policy` says of counts that fade. Once all trials together name one the best, wrongly with a
-    probability of at most `stop_error` (`bandit.best_arm`), that one is chosen alone, for as long as the policy would choose it most. So
-    exploration ends; it begins anew when a prompt is added, or when the newer trials contradict. `stop_error` 0: it never ends."""
-
-    def work() -> dict[str, float]:
-        arms = prompt_arms(prompts, past)
-        shares = policy.shares({name: bandit.Arm(RELATIVE * arm.wins, RELATIVE * arm.trials) for name, arm in arms.items()})
-        trials: dict[str, list[float]] = {one.id: [] for one in prompts}
-        for name, reward in _relative(past) if stop_error else ():
-            if name in trials:
-                trials[name].append(reward)
-        best = bandit.best_arm(trials, error=stop_error) if stop_error else None
-        return {best.arm: 1.0} if best and shares[best.arm] == max(shares.values()) else shares
-
-    return dict(Memory.of(past).once(("prompts", tuple(one.id for one in prompts), policy, stop_error), work))
-
-
-def prompt_arms(prompts: Sequence[Prompt], past: Sequence[Past], gamma: float = bandit.GAMMA) -> dict[str, bandit.Arm]:
-    """Each prompt's fading counts, its rewards taken against what tasks of their kind usually earn."""
-    return bandit.replay(_relative(past), [one.id for one in prompts], gamma=gamma)
-
-
-def _relative(past: Iterable[Past]) -> list[tuple[str, float]]:
-    """(prompt, reward against what tasks of its kind usually earn) of each run whose prompt is known."""
-    sums: dict[str, tuple[float, int]] = {}
-    for one in past:
-        total, n = sums.get(one.path[0], (0.0, 0))
-        sums[one.path[0]] = total + one.reward, n + 1
-    usual = {kind: total / n for kind, (total, n) in sums.items()}
-    return [(one.prompt, bandit.relative(one.reward, usual[one.path[0]])) for one in past if one.prompt]
-
-
-def similarity(path: Sequence[str], bag: Mapping[int, float], other: Sequence[str], other_bag: Mapping[int, float]) -> float:
-    """How alike two tasks are, 0..1: half for the words in common (cosine of `features.words`), half for the share of what is known
-    of the first one's path that the second one shares."""
-    shared = bag.keys() & other_bag.keys()
-    common = math.fsum([bag[bucket] * other_bag[bucket] for bucket in shared]) if shared else 0.0
-    known = alike = 0
-    for mine, theirs in zip(path, other, strict=False):
-        if mine != UNKNOWN:
-            known += 1
-            alike += mine == theirs
-    return (common + (alike / known if known else 0.0)) / 2
 
 
 def _reasons(

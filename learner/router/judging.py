@@ -20,12 +20,13 @@ import numpy.typing as npt
 from git_hone.learner import offpolicy, plans, routing
 from git_hone.learner.errors import UsageError
 from git_hone.learner.experience import Tried, group_of
+from git_hone.learner.past import Past
 from git_hone.learner.plans import Gate
 from git_hone.learner.router import learning
 from git_hone.learner.router.exported import Router
 from git_hone.learner.router.learning import Ground, Lessons, Target, Worth
 from git_hone.learner.router.training import Example, fold_of
-from git_hone.learner.routing import Past, Settings
+from git_hone.learner.routing import Settings
 from git_hone.learner.variants import Model
 
 Array = npt.NDArray[np.float64]

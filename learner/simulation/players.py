@@ -9,10 +9,10 @@ from typing import Final, NamedTuple, Protocol
 
 from git_hone.learner import bandit, plans, routing
 from git_hone.learner.experience import Tried
+from git_hone.learner.past import Past
 from git_hone.learner.plans import STOPPED, Gate
 from git_hone.learner.router import judging, learning, training
 from git_hone.learner.router.exported import Router
-from git_hone.learner.routing import Past
 from git_hone.learner.simulation.world import Drawn, World
 from git_hone.learner.variants import Prompt
 

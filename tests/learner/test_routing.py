@@ -9,12 +9,14 @@ import pytest
 from git_hone.learner import bandit, plans, routing
 from git_hone.learner.canary import Canary
 from git_hone.learner.errors import UsageError
+from git_hone.learner.past import Past
 from git_hone.learner.plans import PRIOR, Gate
+from git_hone.learner.prompts import prompt_arms, prompt_chances
 from git_hone.learner.router import training
 from git_hone.learner.router.exported import Expected
 from git_hone.learner.router.features import task
 from git_hone.learner.router.training import Example
-from git_hone.learner.routing import Past, Settings
+from git_hone.learner.routing import Settings
 from git_hone.learner.variants import Model, default_prompts
 
 LOCAL = Model("local", "ollama", "http://127.0.0.1:11434", "local", local=True)
@@ -169,7 +171,7 @@ def test_prompts_are_chosen_by_what_they_earn_beyond_the_kind_of_task() -> None:
     """`detailed` got only easy tasks, `concise` only hard ones; within its kind each does as usual, except `concise`, which does better."""
     seen = past("local", 0.95, 60, "docs", "detailed") + past("local", 0.95, 60, "docs", "default")
     seen += past("local", 0.6, 60, "fix", "concise") + past("local", 0.2, 60, "fix", "default")
-    arms = routing.prompt_arms(default_prompts(), sorted(seen, key=lambda one: one.at), gamma=1.0)
+    arms = prompt_arms(default_prompts(), sorted(seen, key=lambda one: one.at), gamma=1.0)
     rates = {name: arm.mean for name, arm in arms.items()}
     assert rates["concise"] > rates["detailed"] > rates["default"]
 
@@ -178,16 +180,16 @@ def test_the_prompt_that_all_trials_name_the_best_is_chosen_alone() -> None:
     """Three hundred trials each, of one kind: 0.9 against 0.3 a time, in the relative scale 0.7 against 0.4."""
     seen = [one for _ in range(300) for one in (*past("local", 0.9, 1, "fix", "concise"), *past("local", 0.3, 1, "fix", "default"),
                                                 *past("local", 0.3, 1, "fix", "detailed"))]  # fmt: skip
-    explored = routing.prompt_chances(default_prompts(), seen, bandit.Thompson())
+    explored = prompt_chances(default_prompts(), seen, bandit.Thompson())
     assert explored["concise"] > 0.8 and 0 < explored["default"] < 0.1
-    assert routing.prompt_chances(default_prompts(), seen, bandit.Thompson(), 0.05) == {"concise": 1.0}
+    assert prompt_chances(default_prompts(), seen, bandit.Thompson(), 0.05) == {"concise": 1.0}
     told = decide(seen)
     assert (told.prompt.id, told.prompt_shares) == ("concise", {"concise": 1.0})
     assert any("prompt concise: all trials name it the best, so no other is tried" in reason for reason in told.reasons)
-    few = routing.prompt_chances(default_prompts(), seen[:60], bandit.Thompson(), 0.05)
-    assert few == routing.prompt_chances(default_prompts(), seen[:60], bandit.Thompson())  # too few to stop
+    few = prompt_chances(default_prompts(), seen[:60], bandit.Thompson(), 0.05)
+    assert few == prompt_chances(default_prompts(), seen[:60], bandit.Thompson())  # too few to stop
     added = [*default_prompts(), default_prompts()[0]._replace(id="new")]
-    assert routing.prompt_chances(added, seen, bandit.Thompson(), 0.05)["new"] > 0  # exploring begins anew
+    assert prompt_chances(added, seen, bandit.Thompson(), 0.05)["new"] > 0  # exploring begins anew
     turned = [
         *seen,
         *(
@@ -196,7 +198,7 @@ def test_the_prompt_that_all_trials_name_the_best_is_chosen_alone() -> None:
             for one in (*past("local", 0.1, 1, "fix", "concise"), *past("local", 0.9, 1, "fix", "default"))
         ),
     ]
-    assert len(routing.prompt_chances(default_prompts(), turned, bandit.Thompson(), 0.05)) == 3  # newer trials contradict
+    assert len(prompt_chances(default_prompts(), turned, bandit.Thompson(), 0.05)) == 3  # newer trials contradict
 
 
 def test_a_trained_router_speaks_until_newer_runs_say_more() -> None:
