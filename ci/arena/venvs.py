@@ -70,22 +70,8 @@ def _make(folder: Path, environment: Environment) -> None:
     limits.write_text("".join(f"{one}\n" for one in environment.constraints))
     began = time.monotonic()
     try:
-        _pip(
-            [
-                *pip,
-                "install",
-                "--no-input",
-                "--no-color",
-                "--progress-bar",
-                "off",
-                "--only-binary",
-                ":all:",
-                "-r",
-                str(wanted),
-                "-c",
-                str(limits),
-            ]
-        )
+        quiet = ["--no-input", "--no-color", "--progress-bar", "off"]
+        _pip([*pip, "install", *quiet, "--only-binary", ":all:", "-r", str(wanted), "-c", str(limits)])
         if own := own_package(folder, environment.package):
             _pip([*pip, "uninstall", "-q", "-y", own])
         if own_package(folder, environment.package):

@@ -15,7 +15,8 @@ from typing import Final
 
 from git_hone.ci.arena import venvs
 from git_hone.ci.arena.testing import Tested
-from git_hone.learner.suite.declared import Declared, declared, name_of, normal, repair, steps
+from git_hone.learner.suite.declared import Declared, declared, name_of, normal
+from git_hone.learner.suite.environments import repair, steps
 from git_hone.learner.suite.tasks import Environment, File
 from git_hone.learner.suite.verdicts import PASSED
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from git_hone.ci.arena import venvs
-from git_hone.learner.suite.declared import Declared, Step, steps
+from git_hone.learner.suite.declared import Declared
+from git_hone.learner.suite.environments import Step, steps
 from git_hone.learner.suite.tasks import Environment
 
 ADD = "def add(a, b):\n    return a + b\n"

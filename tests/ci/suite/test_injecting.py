@@ -12,7 +12,8 @@ import pytest
 from git_hone.ci.arena import venvs
 from git_hone.ci.suite import storing
 from git_hone.cli import main
-from git_hone.learner.suite.declared import Declared, steps
+from git_hone.learner.suite.declared import Declared
+from git_hone.learner.suite.environments import steps
 
 
 @pytest.fixture

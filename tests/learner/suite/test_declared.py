@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from git_hone.learner.suite.declared import Declared, declared, repair, steps
+from git_hone.learner.suite.declared import Declared, declared
+from git_hone.learner.suite.environments import repair, steps
 
 
 def of(files: dict[str, str]) -> Declared:

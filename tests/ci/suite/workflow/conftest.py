@@ -19,7 +19,8 @@ from git_hone.ci.suite import storing
 from git_hone.cli import main
 from git_hone.hooks.install import workflow
 from git_hone.learner import ledger
-from git_hone.learner.suite.declared import Declared, steps
+from git_hone.learner.suite.declared import Declared
+from git_hone.learner.suite.environments import steps
 from git_hone.learner.suite.tasks import Environment, File, Manifest, Origin, Task
 
 for _name in ("expressions", "runner"):
