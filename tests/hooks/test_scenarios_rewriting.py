@@ -257,21 +257,53 @@ def test_rebase_with_update_refs_moves_a_stack(p: Play) -> None:
     assert {row["commit"] for row in live(p)} == set(p.git("rev-parse", "one", "two", "three").split())
 
 
-@pytest.mark.parametrize("kind", ["fixup", "squash", "amend"])
-def test_autosquash(p: Play, kind: str) -> None:
+def fixed_up(p: Play, *how: str) -> str:
+    """An agent's commit, a person's, and the agent's mend of the first, with these options of `commit`; the first one's change."""
     p.turn("src/new.py", "a")
     p.commit("ai")
-    change = p.show()["change_id"]
+    change = str(p.show()["change_id"])
     p.human("README", "between\n")
     p.commit("between")
     p.turn("src/new.py", "b", 3)
     p.git("add", "-A")
-    p.git("commit", "-q", "--squash=HEAD~1" if kind == "squash" else f"--fixup={'amend:' if kind == 'amend' else ''}HEAD~1",
-          "--no-edit" if kind != "amend" else "-q")  # fmt: skip
+    p.git("commit", "-q", *how)
+    return change
+
+
+@pytest.mark.parametrize(
+    "how", [("--fixup=HEAD~1", "--no-edit"), ("--squash=HEAD~1", "--no-edit"), ("--fixup=amend:HEAD~1", "-q")]
+)
+def test_autosquash(p: Play, how: tuple[str, ...]) -> None:
+    change = fixed_up(p, *how)
     p.show()
     p.git("rebase", "-q", "-i", "--autosquash", "HEAD~3", GIT_SEQUENCE_EDITOR=":")
     assert (lines(p, "HEAD~1"), p.show("HEAD~1")["change_id"], len(live(p))) == ((13, 0, 0), change, 1)
     assert lines(p) == (0, 1, 0)
+
+
+def test_autosquash_where_it_stands(p: Play) -> None:
+    """`--keep-base`, while the main branch has gone on."""
+    p.git("checkout", "-qb", "feat")
+    change = fixed_up(p, "--fixup=HEAD~1")
+    p.git("checkout", "-q", "main")
+    p.human("other", "up\n")
+    p.commit("up")
+    p.git("checkout", "-q", "feat")
+    p.git("rebase", "-q", "-i", "--autosquash", "--keep-base", "main", GIT_SEQUENCE_EDITOR=":")
+    assert p.git("rev-list", "--count", "main..feat") == "2"
+    assert (lines(p, "HEAD~1"), p.show("HEAD~1")["change_id"], len(live(p))) == ((13, 0, 0), change, 1)
+    assert lines(p) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "how", [("--reset-author",), ("--date=2001-02-03T04:05:06Z",), ("--author=Else Where <else@where.test>",)]
+)
+def test_amended_in_name_or_time_alone(p: Play, how: tuple[str, ...]) -> None:
+    p.turn("src/new.py", "fresh", 5)
+    p.commit("ai")
+    change = p.show()["change_id"]
+    p.git("commit", "-q", "--amend", "--no-edit", *how)
+    assert (lines(p), p.show()["change_id"]) == ((5, 0, 0), change)
 
 
 def test_interactive_reword_edit_and_break(p: Play) -> None:

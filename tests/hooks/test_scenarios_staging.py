@@ -78,38 +78,6 @@ def test_committed_through_an_index_of_its_own(p: Play, tmp_path: Path, drained:
     assert (ai, human) in {(5, 0), (0, 0)}  # below every hook unknown is allowed; a person's it is not
 
 
-@pytest.mark.parametrize(
-    "how", [("--reset-author",), ("--date=2001-02-03T04:05:06Z",), ("--author=Else Where <else@where.test>",)]
-)
-def test_amended_in_name_or_time_alone(p: Play, how: tuple[str, ...]) -> None:
-    p.turn("src/new.py", "fresh", 5)
-    p.commit("ai")
-    change = p.show()["change_id"]
-    p.git("commit", "-q", "--amend", "--no-edit", *how)
-    assert (lines(p), p.show()["change_id"]) == ((5, 0, 0), change)
-
-
-def test_rebased_where_it_stands(p: Play) -> None:
-    """`--keep-base` with a fixup inside, while the main branch has gone on."""
-    p.git("checkout", "-qb", "feat")
-    p.turn("src/new.py", "fresh", 5)
-    p.commit("ai")
-    change = p.show()["change_id"]
-    p.human("src/mine.py", "a = 1\n")
-    p.commit("mine")
-    p.turn("src/new.py", "mended", 2)
-    p.git("add", "-A")
-    p.git("commit", "-q", "--fixup=HEAD~1")
-    p.git("checkout", "-q", "main")
-    p.human("README", "up\n")
-    p.commit("up")
-    p.git("checkout", "-q", "feat")
-    p.git("rebase", "-q", "-i", "--autosquash", "--keep-base", "main", GIT_SEQUENCE_EDITOR=":")
-    assert p.git("rev-list", "--count", "main..feat") == "2"
-    assert lines(p) == (0, 1, 0)
-    assert (lines(p, "HEAD~1"), p.show("HEAD~1")["change_id"]) == ((7, 0, 0), change)
-
-
 def test_taken_out_of_the_index_and_put_back(p: Play) -> None:
     """Two commits: the file leaves the history, though not the disk, and comes back as it was."""
     p.turn("src/new.py", "fresh", 5)
