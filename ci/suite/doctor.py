@@ -22,7 +22,9 @@ from git_hone.learner.suite.verdicts import PASSED
 
 REPAIRS: Final = 3
 UNPINNED: Final = 8
-NO_WHEEL: Final = re.compile(rf"({venvs.NOT_HERE}|No matching distribution found for|Cannot install) (.{{1,400}}?)(?: because|$)")
+NO_WHEEL: Final = re.compile(
+    rf"(?:{venvs.NOT_HERE}|No matching distribution found for|Cannot install) (.{{1,400}}?)(?: because|$)"
+)
 Try = Callable[[Environment, Path], Tested]
 
 
@@ -43,7 +45,6 @@ class Doctor:
 
     def __post_init__(self) -> None:
         self._refused: dict[str, str] = {}
-        self._unmet: set[str] = set()
 
     def find(
         self, files: Mapping[str, File], text: Callable[[File | None], str | None], attempt: Try, day: date | None = None
@@ -92,20 +93,14 @@ class Doctor:
         return python if isinstance(python, str) else Found(environment, python, attempt(environment, python))
 
     def _unpinned(self, environment: Environment) -> tuple[Environment, Path | str]:
-        """The environment, without the pins that cannot be met here one by one, and its interpreter or why there is none. A pin that has no wheel
-        here is remembered, so that the next commit's environments begin without it."""
-        pins = [pin for pin in environment.constraints if pin not in self._unmet]
-        if len(pins) < len(environment.constraints):
-            environment = replace(environment, constraints=tuple(pins), step=_repaired(environment.step, "unpinned"))
+        """The environment, without the pins that cannot be met here one by one, and its interpreter or why there is none."""
         for _ in range(UNPINNED):
             python = self.python(environment)
             lacking = NO_WHEEL.search(python) if isinstance(python, str) else None
-            names = {normal(name_of(word)) for word in re.split(r",\s*|\s+", lacking[2])} if lacking else set()
+            names = {normal(name_of(word)) for word in re.split(r",\s*|\s+", lacking[1])} if lacking else set()
             pins = [pin for pin in environment.constraints if normal(name_of(pin)) not in names]
             if len(pins) == len(environment.constraints):
                 break
-            if lacking and lacking[1] == venvs.NOT_HERE:
-                self._unmet |= {pin for pin in environment.constraints if "==" in pin and pin not in pins}
             environment = replace(environment, constraints=tuple(pins), step=_repaired(environment.step, "unpinned"))
         return environment, python
 

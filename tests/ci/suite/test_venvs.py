@@ -171,3 +171,25 @@ def test_a_pin_below_a_requirement_that_has_no_wheel_is_let_go_too(wheels: Path,
     files = {name: File(name) for name in texts}
     assert isinstance(Doctor(tmp_path / "cache").find(files, lambda file: texts[file.sha256] if file else None, attempt), Found)
     assert seen == [("lock+unpinned", ("tool==1.0",))]
+
+
+def test_what_a_commit_gets_does_not_depend_on_those_before_it(wheels: Path, tmp_path: Path) -> None:
+    """The suite's hash covers the environment: one commit cannot have the locked `deep`, the next one locks it too and needs none."""
+    wheel(wheels, "tool", "deep")
+    wheel(wheels, "deep")
+    wheel(wheels, "plain")
+    wheel(wheels, "pytest")
+    lock = '[[package]]\nname = "{}"\nversion = "1.0"\n[[package]]\nname = "deep"\nversion = "0.9"\n'
+    doctor, seen = Doctor(tmp_path / "cache"), []
+
+    def attempt(environment: Environment, python: Path) -> testing.Tested:
+        seen.append((environment.step, environment.constraints))
+        return testing.Tested({"t": "passed"}, Ran(0, 0.1, "", True))
+
+    for name in ("tool", "plain"):
+        texts = {"pyproject.toml": f'[project]\nname = "own"\ndependencies = ["{name}"]\n', "poetry.lock": lock.format(name)}
+        found = doctor.find(
+            {path: File(path) for path in texts}, lambda file, of=texts: of[file.sha256] if file else None, attempt
+        )
+        assert isinstance(found, Found)
+    assert seen == [("lock+unpinned", ("tool==1.0",)), ("lock", ("deep==0.9", "plain==1.0"))]
