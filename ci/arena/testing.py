@@ -17,13 +17,20 @@ from git_hone.learner.suite.tasks import Environment
 from git_hone.learner.suite.verdicts import Outcomes
 
 COMMAND: Final = ("{python}", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "-o", "addopts=", "-W", "default",
-                  "-o", "junit_family=xunit1", "--tb=short", "--junitxml={junit}")  # fmt: skip
+                  "-o", "junit_family=xunit1", "--tb=line", "--junitxml={junit}")  # fmt: skip
 """pytest, without the options that a project adds for its own developers (coverage, parallel runs), and with warnings that newer
-libraries give left as warnings. Test files are appended."""
+libraries give left as warnings. A failure is one line: rendering its traceback can take longer than all the tests. Test files are
+appended."""
 MAX_REPORT: Final = 64 << 20
-ERROR: Final = re.compile(r"^(?:E\s+)?((?:[\w.]+\.)?\w*(?:Error|Exception|Warning|Exit)\b.{0,300}|ERROR: .{1,300})", re.MULTILINE)
-LOST: Final = re.compile(r"ImportError: cannot import name '\w+' from '(\w+)[\w.]*' \([^)\n]*/site-packages/")
-MISSING: Final = re.compile(r"^E?\s*ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
+BEFORE: Final = r"^(?:E\s+|\S.{0,300}?:\d+: )?"
+ERROR: Final = re.compile(
+    rf"{BEFORE}((?:[\w.]+\.)?\w*(?:Error|Exception|Exit)\b.{{0,300}}|ERROR: .{{1,300}})|^(?:E\s+)?((?:[\w.]+\.)?\w*Warning\b.{{0,300}})",
+    re.MULTILINE,
+)
+LOST: Final = re.compile(
+    r"ImportError: cannot import name '\w+' from '(\w+)[\w.]*' \([^)\n]*/site-packages/|AttributeError: module '(\w+)[\w.]*' has no attribute"
+)
+MISSING: Final = re.compile(rf"{BEFORE}ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -36,14 +43,14 @@ class Tested:
     @property
     def complaint(self) -> str:
         """The last line of the output that names an error, else the last line."""
-        named = ERROR.findall(self.ran.output)
+        named = ["".join(found) for found in ERROR.findall(self.ran.output)]
         lines = named or self.ran.output.split("\n")
         return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
     @property
     def lost_modules(self) -> list[str]:
-        """Installed top-level modules that no longer have a name which was asked of them: they are newer than who asks."""
-        return sorted(set(LOST.findall(self.ran.output)))
+        """Top-level modules that do not have a name which was asked of them. An installed one is newer than who asks."""
+        return sorted({imported or used for imported, used in LOST.findall(self.ran.output)})
 
     @property
     def missing_modules(self) -> list[str]:

@@ -21,7 +21,9 @@ from git_hone.learner.suite.tasks import Environment
 
 INSTALL_SECONDS: Final = 300
 READY: Final = "git-hone.json"
+COMPILED: Final = "compiled"
 NOT_HERE: Final = "No wheel here for"
+CONFLICT: Final = "Cannot install"
 HELD: Final = re.compile(r"^ *The user requested \(constraint\) ([\w.-]+)==", re.MULTILINE)
 PYTHON: Final = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -35,10 +37,11 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "git-hone" / "environments"
 
 
-def python_of(environment: Environment, root: Path | None = None) -> Path:
+def python_of(environment: Environment, root: Path | None = None, *, trial: bool = False) -> Path:
     """The Python of the environment, which is made when it is not there yet; two processes make it once.
 
-    Only wheels are installed, so that installing runs no code of a package; the project's own package is taken out again where
+    trial: one that may never be used again, whose modules are not compiled ahead: that is half of what making it costs. Only
+    wheels are installed, so that installing runs no code of a package; the project's own package is taken out again where
     another one brought it along. Raises NotInstalled, and UsageError for another Python than this one.
     """
     if environment.python != PYTHON:
@@ -52,6 +55,8 @@ def python_of(environment: Environment, root: Path | None = None) -> Path:
             raise NotInstalled("another process has been making this environment for too long")
         if not _works(folder):
             _make(folder, environment)
+        if not trial:
+            _compile(folder)
     return folder / "bin" / "python"
 
 
@@ -71,7 +76,7 @@ def _make(folder: Path, environment: Environment) -> None:
     began = time.monotonic()
     try:
         quiet = ["--no-input", "--no-color", "--progress-bar", "off"]
-        _pip([*pip, "install", *quiet, "--only-binary", ":all:", "-r", str(wanted), "-c", str(limits)])
+        _pip([*pip, "install", *quiet, "--no-compile", "--only-binary", ":all:", "-r", str(wanted), "-c", str(limits)])
         if own := own_package(folder, environment.package):
             _pip([*pip, "uninstall", "-q", "-y", own])
         if own_package(folder, environment.package):
@@ -80,6 +85,14 @@ def _make(folder: Path, environment: Environment) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     (folder / READY).write_text(json.dumps({"requirements": environment.requirements, "seconds": time.monotonic() - began}))
+
+
+def _compile(folder: Path) -> None:
+    """Once: runs in the sandbox cannot keep what they compile. A module that cannot be compiled is left to whoever imports it."""
+    if not (folder / COMPILED).exists():
+        subprocess.run([str(folder / "bin" / "python"), "-I", "-m", "compileall", "-q", str(folder / "lib")], check=False,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)  # fmt: skip
+        (folder / COMPILED).touch()
 
 
 def holder(folder: Path, module: str) -> tuple[str, str] | None:
@@ -131,4 +144,4 @@ def _account(output: str) -> str:
     if found:
         return f"{NOT_HERE} {', '.join(rest.partition(chr(10) * 2)[0].split())} because of this Python."
     held = dict.fromkeys(HELD.findall(output))
-    return f"Cannot install {', '.join(held)} because of what else is wanted." if held else ""
+    return f"{CONFLICT} {', '.join(held)} because of what else is wanted." if held else ""

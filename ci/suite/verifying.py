@@ -76,6 +76,7 @@ def verify(
         if isinstance(found, str):
             raise NotATask("its environment cannot be made here", found)
         _passes(found)
+        doctor.python(found.environment)  # no trial any more
         limit = max(LEAST_SECONDS, MULTIPLE * found.tested.ran.seconds)
         befores, afters = [run_once(arena, found.environment, found.python, command, tests, limit)], [found.tested]
         if not split([one.outcomes for one in befores], [one.outcomes for one in afters]).fail_to_pass:

@@ -17,7 +17,7 @@ from git_hone.ci.arena.venvs import PYTHON
 from git_hone.ci.suite.verifying import NotATask, Stopped
 from git_hone.learner.suite.tasks import VERSION, Task, digest, from_dict, to_dict
 
-RULES: Final = 3
+RULES: Final = 4
 """Raised when what makes a task changes, so that older verdicts are asked again."""
 PASSING: Final = ("its environment cannot be made here",)
 """Verdicts that a better day may change, which are not remembered."""

@@ -8,6 +8,7 @@ import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,17 @@ def test_it_is_made_once_and_without_the_project_itself(wheels: Path, tmp_path: 
     assert (own_package(folder, "calc"), own_package(folder, "Tool")) == (None, "tool")
     monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
     assert python_of(NEEDS, tmp_path / "cache") == python
+
+
+def test_one_on_trial_is_compiled_once_it_is_used(wheels: Path, tmp_path: Path) -> None:
+    wheel(wheels, "tool")
+    python = python_of(NEEDS, tmp_path / "cache", trial=True)
+    assert not list(python.parents[1].rglob("*.pyc"))
+    assert python_of(NEEDS, tmp_path / "cache") == python
+    (made,) = python.parents[1].rglob("tool.*.pyc")
+    when = made.stat().st_mtime_ns
+    python_of(NEEDS, tmp_path / "cache")
+    assert made.stat().st_mtime_ns == when
 
 
 def test_a_half_made_one_is_made_again(wheels: Path, tmp_path: Path) -> None:
@@ -193,3 +205,44 @@ def test_what_a_commit_gets_does_not_depend_on_those_before_it(wheels: Path, tmp
         )
         assert isinstance(found, Found)
     assert seen == [("lock+unpinned", ("tool==1.0",)), ("lock", ("deep==0.9", "plain==1.0"))]
+
+
+def test_what_one_step_taught_holds_in_the_next_ones_of_the_commit(
+    wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A locked version without a wheel, and a library that lost a name, are found out once and not in each step again."""
+    for version in ("1.4", "2.0"):
+        wheel(wheels, "tool", version=version, text="OLD = 1\n" if version < "2" else "NEW = 1\n")
+    for name in ("calc", "pytest", "pyyaml"):
+        wheel(wheels, name)
+    texts = {
+        "pyproject.toml": '[project]\nname = "own"\ndependencies = ["tool>=1.0", "calc"]\n',
+        "poetry.lock": '[[package]]\nname = "calc"\nversion = "0.9"\n',
+    }
+    seen, refused = [], []
+
+    def attempt(environment: Environment, python: Path) -> testing.Tested:
+        seen.append((environment.step, environment.requirements, environment.constraints))
+        done = subprocess.run([python, "-c", "import pyyaml\nfrom tool import OLD"], capture_output=True, text=True)
+        said = done.stderr + ("" if "pyyaml" in environment.requirements else "\nModuleNotFoundError: No module named 'yaml'\n")
+        return testing.Tested({"works": "passed", "never": "failed"}, Ran(1, 0.1, said, True))
+
+    def pip(command: list[str], install: Any = venvs._pip) -> None:
+        try:
+            install(command)
+        except NotInstalled as error:
+            refused.append(str(error))
+            raise
+
+    monkeypatch.setattr(venvs, "_pip", pip)
+    files = {name: File(name) for name in texts}
+    found = Doctor(tmp_path / "cache").find(files, lambda file: texts[file.sha256] if file else None, attempt)
+    assert isinstance(found, Found)
+    plain, whole = ("calc", "pytest", "tool>=1.0"), ("calc", "pytest", "pyyaml", "tool>=1.0")
+    assert seen == [
+        ("lock+unpinned", plain, ()),
+        ("lock+unpinned+imports", whole, ()),
+        ("lock+unpinned+imports+older", whole, ("tool<2",)),
+        ("era+imports+older", ("calc", "pytest", "pyyaml", "tool>=1.0,<2"), ("tool<2",)),
+    ]
+    assert len(refused) == 3, "the locked version once, and 1.0.x of the minimum with and without the bound"
