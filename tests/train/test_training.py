@@ -111,7 +111,9 @@ def test_killed_it_goes_on_and_ends_where_it_would_have(bench: Bench) -> None:
 
 @pytest.mark.exhaustive
 @pytest.mark.xfail(
-    strict=False, reason="known fault: on a busy machine about one in sixteen ended in other bytes, why is not known"
+    strict=False,
+    reason="known fault: right after a kill, on a busy machine, one in 30 ended in other bytes: the first forward pass of the process that "
+    "goes on (not its weights, not its rows, not the second pass) differs in the last digits, why is not known",
 )
 def test_killed_it_goes_on_and_ends_in_the_same_bytes(bench: Bench) -> None:
     whole, _, resumed, _ = killed(bench)
